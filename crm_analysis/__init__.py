@@ -1,0 +1,68 @@
+"""Customer selection, lifetime value, RFM segments and funnel comparison, for notebooks and reports.
+
+Names are found when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crm_analysis import base, clv, errors, figures, funnel, report, rfm, selection, simulate
+    from crm_analysis.customers import customer_table, split_holdout, summarise_customers
+    from crm_analysis.doors.customers import check_customers, read_customers
+    from crm_analysis.doors.pipeline import check_pipeline, read_pipeline
+    from crm_analysis.doors.store import open_workspace
+    from crm_analysis.doors.transactions import check_transactions, read_transactions
+    from crm_analysis.workspace import Period
+
+_ROOMS = ("base", "clv", "errors", "figures", "funnel", "report", "rfm", "selection", "simulate")
+_HOMES = {
+    "check_customers": "doors.customers",
+    "check_pipeline": "doors.pipeline",
+    "check_transactions": "doors.transactions",
+    "customer_table": "customers",
+    "open_workspace": "doors.store",
+    "Period": "workspace",
+    "read_customers": "doors.customers",
+    "read_pipeline": "doors.pipeline",
+    "read_transactions": "doors.transactions",
+    "split_holdout": "customers",
+    "summarise_customers": "customers",
+}
+
+__all__ = [
+    "Period",
+    "base",
+    "check_customers",
+    "check_pipeline",
+    "check_transactions",
+    "clv",
+    "customer_table",
+    "errors",
+    "figures",
+    "funnel",
+    "open_workspace",
+    "read_customers",
+    "read_pipeline",
+    "read_transactions",
+    "report",
+    "rfm",
+    "selection",
+    "simulate",
+    "split_holdout",
+    "summarise_customers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {__all__}")
+
+
+def __dir__() -> list[str]:
+    return __all__
