@@ -1,0 +1,91 @@
+"""Who may import whom, and what an import may cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "crm_analysis"
+ROOMS = ["base", "rfm", "clv", "selection", "funnel", "campaigns", "simulate"]
+RANK = {
+    name: rank
+    for rank, names in enumerate(
+        [["errors"], ["workspace"], ["doors"], ["customers"], ROOMS, ["figures"], ["report"], ["cli"]]
+    )
+    for name in names
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("matplotlib", "sklearn", "papermill", "seaborn", "lifetimes", "nbconvert")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms that a module imports, however it writes it; imports for type checkers count too."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            here = ("crm_analysis", *path.relative_to(PACKAGE).parts[:-1])
+            base = ".".join((*here[: len(here) - node.level + 1], *filter(None, [node.module])))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+        elif isinstance(node, ast.Import):
+            rooms |= {a.name.split(".")[1] for a in node.names if a.name.startswith("crm_analysis.")}
+            continue
+        else:
+            continue
+        if base == "crm_analysis":
+            rooms |= {alias.name for alias in node.names}
+        elif base.startswith("crm_analysis."):
+            rooms.add(base.split(".")[1])
+    return rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_import_only_from_below(path):
+    here = room_of(path)
+    if here in ("__init__", "__main__"):
+        return
+    assert here in RANK, f"{path} is in no room of the design"
+    # The verdict's type is named by the error that carries it.
+    rooms = imported_rooms(path) - {here} - ({"doors"} if here == "errors" else set())
+    above = {there for there in rooms if RANK.get(there, 99) >= RANK[here]}
+    assert not above, f"{path} imports {above}"
+
+
+def test_figures_import_no_model():
+    rooms = {there for path in MODULES if room_of(path) == "figures" for there in imported_rooms(path)}
+    assert not rooms & set(ROOMS)
+
+
+def test_no_module_is_called_after_nothing():
+    assert not {p.stem for p in MODULES} & {"utils", "util", "helpers", "misc", "common", "core"}
+
+
+def in_a_fresh_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("statement", "limit"),
+    [("import crm_analysis", 0.3), ("import crm_analysis; crm_analysis.read_transactions", 1.0)],
+)
+def test_imports_are_cheap(statement, limit):
+    """Best of three, so that a busy machine is not mistaken for a slow import."""
+    clock = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    assert min(float(in_a_fresh_python(clock)) for _ in range(3)) < limit
+    loaded = in_a_fresh_python(f"import sys; {statement}; print(*(m for m in {HEAVY} if m in sys.modules))")
+    assert loaded == ""
+
+
+def test_every_public_name_is_there():
+    missing = "[name for name in dir(crm) if getattr(crm, name, None) is None]"
+    assert in_a_fresh_python(f"import crm_analysis as crm; print({missing})") == "[]"
