@@ -1,0 +1,101 @@
+"""A table as the report shows it (HTML and plain text) and as it hands it over (CSV)."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from crm_analysis.report.format import FEW, Kind, format_column, harmless, kind_of
+from crm_analysis.report.text import Catalogue
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a shown table, its cells written out."""
+
+    header: str
+    kind: Kind
+    cells: list[str]
+
+    @property
+    def is_number(self) -> bool:
+        """Numbers stand on the right."""
+        return self.kind not in ("text", "date", "yes or no")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Columns written out; `few` marks the rows that stand on fewer than 30 customers."""
+
+    columns: Sequence[Column]
+    few: Sequence[bool]
+
+
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with a named index as columns; an unnamed one only numbers the rows."""
+    named = [name for name in table.index.names if name is not None]
+    return table.reset_index() if named else table.reset_index(drop=True)
+
+
+def written(
+    table: pd.DataFrame, text: Catalogue, page: str, currency: str, formats: Mapping[str, Kind]
+) -> Shown:
+    """Every column with its label and its values as text; `formats` overrules what the name suggests."""
+    columns = []
+    for name, column in table.items():
+        kind = formats.get(str(name)) or kind_of(str(name), column)
+        label = text.label(str(name), page=page)
+        header = f"{label} ({currency})" if kind == "money" else label
+        columns.append(
+            Column(header, kind, format_column(column, kind, yes=text.say("yes"), no=text.say("no")))
+        )
+    base = next((table[c] for c in ("n_customers", "n") if c in table.columns), None)
+    return Shown(columns, [False] * len(table) if base is None else [bool(n < FEW) for n in base])
+
+
+def html_table(shown: Shown, caption: str, note: str) -> str:
+    """Markup of a table; nothing in it is taken for markup."""
+    heads = "".join(f'<th scope="col"{_align(c)}>{html.escape(c.header)}</th>' for c in shown.columns)
+    rows = "\n".join(_html_row(shown, i) for i in range(len(shown.few)))
+    below = f'\n<p class="crm-note">{html.escape(note)}</p>' if note else ""
+    return (
+        f'<div class="crm-table"><table>\n<caption>{html.escape(caption)}</caption>\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>{below}"
+    )
+
+
+def _html_row(shown: Shown, i: int) -> str:
+    cells = "".join(f"<td{_align(c)}>{html.escape(c.cells[i])}</td>" for c in shown.columns)
+    return f'<tr class="few">{cells}</tr>' if shown.few[i] else f"<tr>{cells}</tr>"
+
+
+def _align(column: Column) -> str:
+    return ' class="number"' if column.is_number else ""
+
+
+def plain_table(shown: Shown, caption: str, note: str) -> str:
+    """Return the same table in plain text, numbers on the right."""
+    widths = [max(map(len, [c.header, *c.cells])) for c in shown.columns]
+    lines = [
+        "  ".join(
+            text.rjust(width) if column.is_number else text.ljust(width)
+            for column, text, width in zip(shown.columns, line, widths, strict=True)
+        ).rstrip()
+        for line in zip(*([c.header, *c.cells] for c in shown.columns), strict=True)
+    ]
+    return "\n".join([caption, *lines, *([note] if note else [])])
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV that a spreadsheet opens without running anything in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    safe = table.rename(columns=harmless)
+    for position in range(safe.shape[1]):
+        if not pd.api.types.is_numeric_dtype(safe.iloc[:, position]):
+            safe.isetitem(position, [harmless(value) for value in safe.iloc[:, position]])
+    # Excel reads UTF-8 only behind a byte order mark.
+    safe.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")

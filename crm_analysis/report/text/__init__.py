@@ -1,0 +1,88 @@
+"""The catalogue: every sentence, caption, label and heading, one TOML file per language.
+
+```toml
+[columns]                     # label of a column or a metric, wherever it appears
+n_customers = "customers"
+[report]                      # what the report itself says
+[rfm_segmentation]            # sentences of a page, with str.format fields
+headline = "{share:.0%} of revenue comes from {n:,} customers."
+[rfm_segmentation.captions]   # of tables; may have fields too
+[rfm_segmentation.alts]       # of figures
+[rfm_segmentation.labels]     # of columns and metrics that mean something else on this page
+[rfm_segmentation.cells]      # Chinese only: prose of a notebook by cell id
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from string import Formatter
+from typing import Any
+
+from crm_analysis.errors import ReportError
+
+Tables = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The text of one language."""
+
+    language: str
+    content: Tables
+
+    def sentence(self, page: str, key: str, values: Mapping[str, object]) -> str:
+        """Sentence `key` of a page with its fields filled in.
+
+        Raises
+        ------
+        ReportError
+            There is no such sentence, or one of its fields was not given.
+        """
+        sentences = self.content.get(page, {})
+        template = sentences.get(key)
+        if not isinstance(template, str):
+            known = sorted(name for name, text in sentences.items() if isinstance(text, str))
+            raise ReportError(
+                f"{self.language}.toml: no sentence {key!r} under [{page}]; it has {known}. Write it there"
+            )
+        return fill(template, values, where=f"{self.language}.toml [{page}] {key}")
+
+    def of_page(self, page: str, kind: str, name: str) -> str | None:
+        """Text of `kind` (captions, alts, labels, cells) called `name`, if the page has one."""
+        return self.content.get(page, {}).get(kind, {}).get(name)
+
+    def label(self, name: str, *, page: str = "") -> str:
+        """Label of a column or metric: the page's own, the common one, or its name in words."""
+        common = self.content.get("columns", {})
+        return self.of_page(page, "labels", name) or common.get(name) or name.replace("_", " ")
+
+    def say(self, key: str, /, **values: object) -> str:
+        """Sentence of the report itself."""
+        return self.sentence("report", key, values)
+
+
+def fill(template: str, values: Mapping[str, object], *, where: str) -> str:
+    """`template.format(**values)`, with an error that names what is missing or does not fit."""
+    if missing := sorted(fields(template) - set(values)):
+        raise ReportError(f"{where}: needs {missing}; given were {sorted(values)}")
+    try:
+        return template.format(**values)
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise ReportError(f"{where}: {error}; given were {dict(values)}") from None
+
+
+def fields(template: str) -> set[str]:
+    """Names of the fields of a template: {"share", "n"} for "{share:.0%} of {n}"."""
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in Formatter().parse(template) if name}
+
+
+@lru_cache
+def read_catalogue(language: str) -> Catalogue:
+    """Catalogue of a language, "en" or "zh"."""
+    text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    return Catalogue(language, tomllib.loads(text))
