@@ -1,0 +1,144 @@
+"""BG/NBD: customers buy at their own rate and may leave after any purchase.
+
+Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
+n_repeat, t_last and t_observed are the paper's x, t_x and T. Someone who never came back has had no
+repeat purchase to leave after, so P(alive) is 1: for a base of one-time buyers read P(buy) instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1
+
+from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
+from crm_analysis.clv.histories import FloatArray, Histories, distinct_histories, purchase_histories
+from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.quadrature import over_time
+from crm_analysis.clv.starts import describe, purchase_rate
+
+LIMITS = (
+    Limit(frozenset("ab"), "infinity", "every customer leaves after a purchase with the same probability"),
+    Limit(frozenset("a"), "0", "no customer is seen to leave, and a model without leaving fits as well"),
+    Limit(
+        frozenset("b"), "infinity", "no customer is seen to leave, and a model without leaving fits as well"
+    ),
+    Limit(frozenset("b"), "0", "customers leave after their first repeat purchase or never"),
+    Limit(frozenset(["r", "alpha"]), "infinity", "all customers buy at the same rate"),
+    Limit(frozenset("r"), "0", "hardly anybody comes back, so the rate of buying is not determined"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BgNbd(PurchaseModel):
+    """Four numbers that describe a customer base.
+
+    While active, a customer buys at rate lambda ~ Gamma(r, rate=alpha) per unit of time, and leaves after
+    any repeat purchase with probability p ~ Beta(a, b).
+    """
+
+    name: ClassVar[str] = "BG/NBD"
+    r: float
+    alpha: float
+    a: float
+    b: float
+    unit: str = "7D"
+
+    def _log_odds_gone(self, histories: Histories) -> FloatArray:
+        x = histories.n_repeat
+        since_last = np.log1p((histories.t_observed - histories.t_last) / (self.alpha + histories.t_last))
+        odds = np.log(self.a) - np.log(self.b + np.maximum(x, 1) - 1) + (self.r + x) * since_last
+        return np.where(x > 0, odds, -np.inf)
+
+    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+        # Eq. 10 after Euler's transformation, which keeps the hypergeometric series moderate for heavy
+        # buyers. It is 0/0 where a = 1 or a + b + x = 1; there, and nearby, the rate is integrated.
+        a, b = self.a, self.b
+        share = ahead / (self.alpha + t + ahead)
+        c = a + b + x - 1
+        singular = (abs(a - 1) < 1e-5) | (c < 0.05)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            closed = c / (a - 1) * (1 - (1 - share) ** (a - 1) * hyp2f1(a + b - 1 - self.r, a - 1, c, share))
+        return np.where(singular, self._expected_integral(x, t, ahead), closed) if singular.any() else closed
+
+    def _expected_integral(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+        rate = lambda later: self._rate(x[:, None], t[:, None], later)  # noqa: E731
+        return over_time(rate, until=ahead, scale=self._time_scale(t))
+
+    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
+        # r' / alpha' * 2F1(r' + 1, a; a + b + x; -ahead / alpha') after Pfaff's transformation.
+        horizon = self.alpha + t + ahead
+        leaving = hyp2f1(self.a + self.b - self.r - 1, self.a, self.a + self.b + x, ahead / horizon)
+        return (self.r + x) / (self.alpha + t) * ((self.alpha + t) / horizon) ** self.a * leaving
+
+    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+        # n purchases would come in time, and the customer stays after each of the n - 1 before.
+        stays = np.exp(betaln(self.a, self.b + x + n - 1) - betaln(self.a, self.b + x))
+        return stays * betainc(n, self.r + x, ahead / (self.alpha + t + ahead))
+
+    def _stays(self, x: FloatArray) -> FloatArray:
+        return (self.b + x) / (self.a + self.b + x)
+
+    def _time_scale(self, t: FloatArray) -> FloatArray:
+        return self.alpha + t
+
+
+def fit_bg_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[BgNbd]:
+    """Fit BG/NBD by maximum likelihood.
+
+    Parameters
+    ----------
+    customers : n_repeat, t_last, t_observed in days; histories must be complete from the first purchase.
+    unit : the unit of time of the parameters; forecasts do not depend on it.
+
+    Raises
+    ------
+    DataError
+        A history is impossible or a column is missing.
+    FitError
+        The data do not determine a parameter; the message says which one runs where, and what it means.
+
+    Source: Fader, Hardie & Lee (2005), Marketing Science 24(2), eq. 6.
+    """
+    distinct, _ = distinct_histories(customers)
+    histories = purchase_histories(distinct, unit=unit)
+    rate = purchase_rate(histories)
+    return maximise(
+        Estimation(
+            name=BgNbd.name,
+            parameters=BgNbd.parameter_names(),
+            build=lambda **parameters: BgNbd(**parameters, unit=unit),
+            log_likelihood=lambda parameters: log_likelihood(parameters, histories),
+            starts=[(r, r / rate, a, b) for r, a, b in ((0.4, 0.8, 2.5), (1.0, 0.2, 2.0), (0.1, 2.0, 2.0))],
+            limits=LIMITS,
+            n_customers=len(customers),
+            data=describe(histories),
+        )
+    )
+
+
+def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float, FloatArray]:
+    """Log likelihood of (r, alpha, a, b) over the weighted histories, and its gradient."""
+    r, alpha, a, b = parameters
+    x, t_last, t_observed = histories.n_repeat, histories.t_last, histories.t_observed
+    before = b + np.maximum(x, 1) - 1
+    log_last, log_observed = np.log(alpha + t_last), np.log(alpha + t_observed)
+    here = -(r + x) * log_observed
+    gone = np.where(x > 0, np.log(a / before) - (r + x) * log_last, -np.inf)
+    either = np.logaddexp(here, gone)
+    left = np.exp(gone - either)
+    stayed = 1 - left
+    row = (
+        gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b) + either
+    )  # fmt: skip
+    shared = digamma(a + b) - digamma(a + b + x)
+    slopes = [
+        digamma(r + x) - digamma(r) + np.log(alpha) - stayed * log_observed - left * log_last,
+        r / alpha - (r + x) * (stayed / (alpha + t_observed) + left / (alpha + t_last)),
+        shared + left / a,
+        shared + digamma(b + x) - digamma(b) - left / before,
+    ]
+    return float(histories.n_customers @ row), np.stack(slopes) @ histories.n_customers

@@ -1,0 +1,98 @@
+"""What a purchase model sees of a customer: n_repeat, t_last and t_observed (the papers' x, t_x and T).
+
+Customer tables are in whole days; a model has a unit of its own ("7D") and sees times in it. Customers
+with the same three integers are one row with a count: a likelihood costs what the distinct rows cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crm_analysis.clv.units import unit_days
+from crm_analysis.errors import DataError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+COLUMNS = ["n_repeat", "t_last", "t_observed"]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Purchase histories, times in a model's unit; `n_customers` counts who shares each."""
+
+    n_repeat: FloatArray
+    t_last: FloatArray
+    t_observed: FloatArray
+    n_customers: FloatArray
+
+
+def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
+    """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""
+    checked = check_histories(customers)
+    days = unit_days(unit)
+    counts = checked.get("n_customers", pd.Series(1.0, checked.index))
+    return Histories(
+        n_repeat=checked["n_repeat"].to_numpy(float),
+        t_last=checked["t_last"].to_numpy(float) / days,
+        t_observed=checked["t_observed"].to_numpy(float) / days,
+        n_customers=counts.to_numpy(float),
+    )
+
+
+def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
+    """Distinct rows of (n_repeat, t_last, t_observed) with `n_customers`, and the row of every customer.
+
+    A table counted elsewhere, with its own column `n_customers`, keeps its counts.
+    """
+    checked = check_histories(customers)
+    n_repeat, t_last, t_observed = (checked[name].to_numpy(np.int64) for name in COLUMNS)
+    base = int(t_observed.max(initial=0)) + 1
+    keys, first, row = np.unique(
+        (n_repeat * base + t_last) * base + t_observed, return_index=True, return_inverse=True
+    )
+    weights = customers["n_customers"].to_numpy(float) if "n_customers" in customers else None
+    distinct = checked[COLUMNS].iloc[first].reset_index(drop=True)
+    return distinct.assign(n_customers=np.bincount(row, weights, minlength=len(keys))), row
+
+
+def check_histories(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return `customers` itself, once every history in it is possible.
+
+    Raises
+    ------
+    DataError
+        Naming each problem with its count and its first customer: a column is missing, a value is
+        missing, negative or not a whole number of days, or the three contradict each other.
+    """
+    if missing := [name for name in COLUMNS if name not in customers]:
+        raise DataError(f"customers: no column {missing}; columns present: {list(customers.columns)}")
+    values = {name: customers[name].to_numpy(float) for name in COLUMNS}
+    problems = [_counted(customers, bad, what) for what, bad in _impossible(**values).items() if bad.any()]
+    if problems:
+        raise DataError("customers: " + "; ".join(problems))
+    return customers
+
+
+def _impossible(n_repeat: FloatArray, t_last: FloatArray, t_observed: FloatArray) -> dict[str, npt.NDArray]:
+    values = np.stack([n_repeat, t_last, t_observed])
+    finite = np.isfinite(values).all(axis=0)
+    whole = ~finite | (values == np.round(values)).all(axis=0)
+    return {
+        "a missing value among n_repeat, t_last, t_observed": ~finite,
+        "a negative value among n_repeat, t_last, t_observed": (values < 0).any(axis=0),
+        "n_repeat, t_last or t_observed not whole (customer tables are in days: multiply weeks by 7)": ~whole,
+        "t_last exceeds t_observed": t_last > t_observed,
+        "t_last is 0 although n_repeat is not": (n_repeat > 0) & (t_last == 0),
+        "n_repeat is 0 although t_last is not": (n_repeat == 0) & (t_last > 0),
+    }
+
+
+def _counted(customers: pd.DataFrame, bad: npt.NDArray, what: str) -> str:
+    first = int(bad.argmax())
+    row = ", ".join(f"{name} {customers[name].iloc[first]}" for name in COLUMNS)
+    return f"{what} in {int(bad.sum())} of {len(customers)} rows, first customer {customers.index[first]!r}: {row}"

@@ -1,0 +1,212 @@
+"""What a model of purchases answers about customers, whatever the model.
+
+A customer who is alive after n_repeat purchases in t_observed is a new customer of a sharper model: the
+same formulas hold with the parameters learned from the history. So a model supplies the chance of being
+alive and, given alive, how many purchases are expected, at what rate, and the chance of at least n.
+New customers are n_repeat = 0, t_observed = 0, alive for certain. Counts are repeat purchases: purchase
+days after the first.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from crm_analysis.clv.histories import FloatArray, Histories, purchase_histories
+from crm_analysis.clv.parameters import ParameterSet
+from crm_analysis.clv.quadrature import over_time
+from crm_analysis.clv.units import discount_per_unit, horizon_days, unit_days
+from crm_analysis.errors import ConfigError
+
+Horizon = str | date
+IfAlive = Callable[[FloatArray, FloatArray], FloatArray]
+
+NEGLIGIBLE = 36.0  # exp(-36) is the precision of a float
+
+
+class PurchaseModel(ParameterSet):
+    """Base of the purchase models; every answer is a Series with the index of `customers`.
+
+    `customers` has n_repeat, t_last and t_observed in days. A `horizon` is a length with its unit
+    ("39 weeks", "12 months") or a date, which needs `observed_until`.
+    """
+
+    unit: str
+
+    def p_alive(self, customers: pd.DataFrame) -> pd.Series:
+        """P(still a customer at t_observed), in [0, 1]."""
+        return pd.Series(self._alive(self._read(customers)), customers.index, name="p_alive")
+
+    def p_buy(
+        self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
+    ) -> pd.Series:
+        """P(at least one purchase within the horizon), in [0, 1]."""
+        until = self._units(horizon, observed_until)
+        chance = self._answer(customers, lambda x, t: self._at_least(1, x, t, until))
+        return chance.rename("p_buy")
+
+    def expected_purchases(
+        self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
+    ) -> pd.Series:
+        """Purchases expected within the horizon, >= 0; a horizon of length 0 gives 0."""
+        until = self._units(horizon, observed_until)
+        expected = self._answer(customers, lambda x, t: self._expected(x, t, until))
+        return expected.rename("expected_purchases")
+
+    def expected_purchases_new(self, *, horizon: Horizon) -> float:
+        """Repeat purchases expected of a new customer in the time after the first purchase."""
+        return float(self._expected(np.zeros(1), np.zeros(1), self._units(horizon))[0])
+
+    def purchase_variance(
+        self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
+    ) -> pd.Series:
+        """Variance of each customer's purchases within the horizon, the parameters taken as known."""
+        until = self._units(horizon, observed_until)
+        mean = self._answer(customers, lambda x, t: self._expected(x, t, until))
+        pairs = self._answer(customers, lambda x, t: self._expected_pairs(x, t, until))
+        return (2 * pairs + mean - mean**2).rename("purchase_variance")
+
+    def purchase_distribution(
+        self,
+        customers: pd.DataFrame,
+        *,
+        horizon: Horizon,
+        up_to: int,
+        observed_until: str | date | None = None,
+    ) -> pd.DataFrame:
+        """P(exactly n purchases within the horizon) for n = 0 .. up_to, one column each."""
+        until = self._units(horizon, observed_until)
+        tails = [
+            self._answer(customers, lambda x, t, n=n: self._at_least(n, x, t, until))
+            for n in range(1, up_to + 2)
+        ]
+        at_least = np.column_stack([np.ones(len(customers)), *tails])
+        return pd.DataFrame(-np.diff(at_least), customers.index, pd.RangeIndex(up_to + 1, name="n_purchases"))
+
+    def purchase_distribution_new(self, *, horizon: Horizon, up_to: int) -> pd.Series:
+        """P(exactly n repeat purchases by a new customer) for n = 0 .. up_to."""
+        until, new = self._units(horizon), np.zeros(1)
+        at_least = [1.0, *(float(self._at_least(n, new, new, until)[0]) for n in range(1, up_to + 2))]
+        return pd.Series(-np.diff(at_least), pd.RangeIndex(up_to + 1, name="n_purchases"), name="probability")
+
+    def purchase_quantiles(
+        self,
+        customers: pd.DataFrame,
+        *,
+        horizon: Horizon,
+        level: float,
+        observed_until: str | date | None = None,
+    ) -> pd.Series:
+        """Smallest number that each customer's purchases within the horizon exceed with P <= 1 - level.
+
+        What this one customer may do, the parameters taken as known: `level=0.9` is exceeded by one in ten.
+        """
+        until, histories = self._units(horizon, observed_until), self._read(customers)
+        quantile = self._search(histories, self._alive(histories), until, 1 - level)
+        return pd.Series(quantile, customers.index, name=f"purchases_p{100 * level:.0f}")
+
+    def discounted_purchases(
+        self, customers: pd.DataFrame, *, annual_discount_rate: float, horizon: Horizon | None = None
+    ) -> pd.Series:
+        """Purchases expected from now on, each counted at its present value.
+
+        Parameters
+        ----------
+        annual_discount_rate : per year, compounded continuously inside: 0.15 is ln(1.15) a year.
+        horizon : a length, or None for the whole remaining life (residual; needs a rate above 0).
+
+        Notes
+        -----
+        The integral of the expected purchase rate times exp(-rate * t). For Pareto/NBD it equals the
+        closed form of Fader, Hardie & Lee (2005, JMR 42, eq. 3); for BG/NBD there is none.
+        """
+        rate = discount_per_unit(annual_discount_rate, unit=self.unit)
+        if horizon is None and rate == 0:
+            raise ConfigError(
+                "discounted_purchases: annual_discount_rate 0 needs a horizon; a life may be endless"
+            )
+        until = NEGLIGIBLE / rate if horizon is None else self._units(horizon)
+
+        def present(x: FloatArray, t: FloatArray) -> FloatArray:
+            discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(x[:, None], t[:, None], ahead)  # noqa: E731
+            return over_time(discounted, until=until, scale=self._time_scale(t), nodes=40)
+
+        return self._answer(customers, present).rename("discounted_purchases")
+
+    # What a model supplies. x is n_repeat, t is t_observed, both of shape (rows,) or broadcasting with `ahead`.
+
+    @abstractmethod
+    def _log_odds_gone(self, histories: Histories) -> FloatArray:
+        """Log odds that the customer is no longer one."""
+
+    @abstractmethod
+    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+        """Purchases expected in the time `ahead`, given alive."""
+
+    @abstractmethod
+    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
+        """Purchases expected per unit of time at the moment `ahead`, given alive now."""
+
+    @abstractmethod
+    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+        """P(at least n purchases in the time `ahead`), n >= 1, given alive."""
+
+    @abstractmethod
+    def _stays(self, x: FloatArray) -> FloatArray:
+        """P(still alive just after the next purchase), given alive before it."""
+
+    @abstractmethod
+    def _time_scale(self, t: FloatArray) -> FloatArray:
+        """Time over which the purchase rate of a customer observed for `t` falls noticeably."""
+
+    # What follows from it.
+
+    def _alive(self, histories: Histories) -> FloatArray:
+        return expit(-self._log_odds_gone(histories))
+
+    def _expected_pairs(self, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+        """Expected number of pairs of purchases, given alive: E[Y(Y-1)] / 2.
+
+        Two purchases, the later one at s and the earlier anywhere before: the first raises what is known of
+        the customer's rate by one purchase, and had to be survived.
+        """
+        first = (self._rate(x, t, np.zeros(1)) * self._stays(x))[:, None]
+        pairs = lambda s: first * s * self._rate(x[:, None] + 1, t[:, None], s)  # noqa: E731
+        return over_time(pairs, until=ahead, scale=self._time_scale(t))
+
+    def _search(self, histories: Histories, alive: FloatArray, until: float, above: float) -> FloatArray:
+        """Smallest n with P(more than n) <= above, by doubling and halving."""
+        quantile = np.zeros(len(alive))
+
+        def exceeds(n: FloatArray, rows: FloatArray) -> FloatArray:
+            tail = self._at_least(n + 1, histories.n_repeat[rows], histories.t_observed[rows], until)
+            return alive[rows] * tail > above
+
+        rows = np.flatnonzero(alive > above)
+        rows = rows[exceeds(np.zeros(len(rows)), rows)]
+        low, high = np.zeros(len(rows)), np.ones(len(rows))
+        while (short := exceeds(high, rows)).any():
+            low, high = np.where(short, high, low), np.where(short, 2 * high, high)
+        while (high - low > 1).any():
+            middle = np.floor((low + high) / 2)
+            short = exceeds(middle, rows)
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        quantile[rows] = high
+        return quantile
+
+    def _read(self, customers: pd.DataFrame) -> Histories:
+        return purchase_histories(customers, unit=self.unit)
+
+    def _units(self, horizon: Horizon, observed_until: str | date | None = None) -> float:
+        return horizon_days(horizon, observed_until=observed_until) / unit_days(self.unit)
+
+    def _answer(self, customers: pd.DataFrame, if_alive: IfAlive) -> pd.Series:
+        """P(alive) times a function of (n_repeat, t_observed), computed once per distinct pair."""
+        histories = self._read(customers)
+        pairs, row = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
+        return pd.Series(self._alive(histories) * if_alive(pairs.real, pairs.imag)[row], customers.index)

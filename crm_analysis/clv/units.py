@@ -1,0 +1,59 @@
+"""Lengths of time and discount rates, from a reader's words to a model's unit."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date
+
+import pandas as pd
+
+from crm_analysis.errors import ConfigError
+from crm_analysis.workspace import parse_length
+
+DAYS_PER_YEAR = 365.25
+_UNIT = re.compile(r"(\d+(?:\.\d+)?)D")
+
+
+def unit_days(unit: str) -> float:
+    """Days in a model's unit: 7.0 for "7D"."""
+    match = _UNIT.fullmatch(unit) if isinstance(unit, str) else None
+    if not match or float(match[1]) == 0:
+        raise ConfigError(f"unit {unit!r}: expected a number of days such as '7D'")
+    return float(match[1])
+
+
+def horizon_days(horizon: str | date, *, observed_until: str | date | None = None) -> float:
+    """Days from the end of observation to the horizon.
+
+    Parameters
+    ----------
+    horizon : a length with its unit ("39 weeks", "12 months" of 30.4375 days), or a date, which counts
+        from `observed_until` and includes that whole day.
+
+    Raises
+    ------
+    ConfigError
+        A bare number, a date without `observed_until`, or a date before it.
+    """
+    if not isinstance(horizon, date) and not _is_date(horizon):
+        return parse_length(horizon)
+    if observed_until is None:
+        raise ConfigError(f"horizon {horizon}: a date needs observed_until, the last day observed")
+    days = (pd.Timestamp(horizon) - pd.Timestamp(observed_until)).days
+    if days < 0:
+        raise ConfigError(f"horizon {horizon} lies before observed_until {observed_until}")
+    return float(days)
+
+
+def _is_date(text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
+
+
+def discount_per_unit(annual_discount_rate: float, *, unit: str) -> float:
+    """Continuous discount rate per `unit` of time: ln(1 + annual rate) times the unit's share of a year."""
+    if not 0 <= annual_discount_rate < 1:
+        raise ConfigError(
+            f"annual_discount_rate {annual_discount_rate}: expected a share such as 0.15 for 15%"
+        )
+    return math.log1p(annual_discount_rate) * unit_days(unit) / DAYS_PER_YEAR
