@@ -1,0 +1,193 @@
+"""One engine for all doors: a table's columns, and the checks that keep, flag or refuse its rows.
+
+A door declares a `Schema` (what the columns are called and what they hold) and a list of `Check`s (a
+predicate, its consequence, the direction of its bias). `check_rows` applies them: a row is set aside under
+the first reason that applies, so that rows in = rows kept + rows set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.types as ir
+
+from crm_analysis.doors.verdict import Consequence, Defect, Verdict
+
+Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
+N_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a canonical table.
+
+    kind : "id" and "text" become text, "money" decimal(18,4), "number" float64, "time" a local timestamp,
+        "day" a date, "flag" a boolean.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a canonical table is called, and its columns."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def required(self) -> list[str]:
+        """Names of the columns without which the table means nothing."""
+        return [column.name for column in self.columns if column.required]
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`."""
+        return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A property that rows may have, and what follows for them.
+
+    finds : table -> boolean column; NULL counts as False.
+    found : the rest of the sentence after "orders: 12 of 400 rows (3.0%) ".
+    shows : columns printed of the example rows.
+    """
+
+    name: str
+    consequence: Consequence
+    finds: Callable[[ir.Table], Any]
+    found: str
+    bias: str = ""
+    shows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table after its checks.
+
+    kept : rows to trust.     set_aside_rows : the others, with their `reason`.
+    set_aside : reason -> number of rows; together with `kept` they are all `n_rows_in` rows.
+    """
+
+    kept: ir.Table
+    set_aside_rows: ir.Table
+    set_aside: dict[str, int]
+    n_rows_in: int
+    verdict: Verdict
+
+
+def check_rows(
+    table: ir.Table,
+    checks: Sequence[Check],
+    *,
+    name: str,
+    amount: str | None = None,
+    max_set_aside: float = 1.0,
+) -> Checked:
+    """Apply the checks to a canonical table; counts are taken in the table's own engine.
+
+    Parameters
+    ----------
+    name : what the table is called in sentences, such as "orders.csv".
+    amount : column of money; defects then say their share of revenue.
+    max_set_aside : share of rows, above which the verdict is REFUSE.
+    """
+    marked = table.mutate(reason=_first_reason(table, checks))
+    counts = _count(marked, checks, amount)
+    n_rows = sum(n for n, *_ in counts.values())
+    aside = {reason: n for reason, (n, *_) in counts.items() if reason}
+    aside = {check.name: aside[check.name] for check in checks if check.name in aside}
+    defects = [*_defects(marked, checks, counts, name), *_too_many(aside, n_rows, max_set_aside, name)]
+    return Checked(
+        kept=marked.filter(marked.reason.isnull()).drop("reason"),
+        set_aside_rows=marked.filter(marked.reason.notnull()),
+        set_aside=aside,
+        n_rows_in=n_rows,
+        verdict=Verdict(name, n_rows, n_rows - sum(aside.values()), tuple(defects)),
+    )
+
+
+def _first_reason(table: ir.Table, checks: Sequence[Check]) -> ir.StringValue:
+    branches = [(_holds(check, table), check.name) for check in checks if check.consequence == "set aside"]
+    return ibis.cases(*branches, else_=ibis.null("string")) if branches else ibis.null("string")
+
+
+def _holds(check: Check, table: ir.Table) -> ir.BooleanValue:
+    return ibis.coalesce(check.finds(table), ibis.literal(False))
+
+
+def _count(marked: ir.Table, checks: Sequence[Check], amount: str | None) -> dict[str | None, list[Any]]:
+    """Per reason (None: kept): rows, money, then rows and money of every check that sets nothing aside."""
+    money = marked[amount].abs() if amount else ibis.literal(0)
+    measures = {"n": marked.count(), "money": money.sum()}
+    for i, check in enumerate(_marks(checks)):
+        measures |= {
+            f"n{i}": _holds(check, marked).sum(),
+            f"money{i}": money.sum(where=_holds(check, marked)),
+        }
+    rows = marked.group_by("reason").agg(**measures).to_pyarrow().to_pylist()
+    return {row.pop("reason"): list(row.values()) for row in rows}
+
+
+def _marks(checks: Sequence[Check]) -> list[Check]:
+    return [check for check in checks if check.consequence != "set aside"]
+
+
+def _defects(
+    marked: ir.Table, checks: Sequence[Check], counts: dict[str | None, list[Any]], name: str
+) -> list[Defect]:
+    """The checks that found rows. Flags and refusals look at kept rows only: each row counts once."""
+    n_rows = sum(row[0] for row in counts.values())
+    money = float(sum(row[1] or 0 for row in counts.values()))
+    kept = counts.get(None, [0] * (2 + 2 * len(checks)))
+    defects, i_mark = [], 0
+    for check in checks:
+        if check.consequence == "set aside":
+            n, amount = counts.get(check.name, [0, 0])[:2]
+            rows = marked.filter(marked.reason == check.name)
+        else:
+            n, amount = kept[2 + 2 * i_mark : 4 + 2 * i_mark]
+            rows = marked.filter(marked.reason.isnull() & _holds(check, marked))
+            i_mark += 1
+        if n:
+            share = float(amount or 0) / money if money else None
+            defects.append(_defect(check, name, int(n), n_rows, share, _examples(rows, check.shows)))
+    return defects
+
+
+def _defect(
+    check: Check, name: str, n: int, n_rows: int, revenue: float | None, examples: tuple[str, ...]
+) -> Defect:
+    found = f"{name}: {n:,} of {n_rows:,} rows ({n / n_rows:.1%}) {check.found}"
+    return Defect(check.name, check.consequence, found, n, n / n_rows, revenue, examples, check.bias)
+
+
+def _examples(rows: ir.Table, shows: tuple[str, ...]) -> tuple[str, ...]:
+    """A few rows, first ones first where the source numbers its rows, so that they are the same every time."""
+    columns = [column for column in ("source_line", "source_row", *shows) if column in rows.columns]
+    if not columns:
+        return ()
+    found = rows.select(columns).order_by(columns).limit(N_EXAMPLES).to_pyarrow().to_pylist()
+    return tuple(", ".join(f"{_word(k)} {v}" for k, v in row.items()) for row in found)
+
+
+def _word(column: str) -> str:
+    return column.removeprefix("source_")
+
+
+def _too_many(aside: dict[str, int], n_rows: int, allowed: float, name: str) -> list[Defect]:
+    n_aside = sum(aside.values())
+    if not n_rows or n_aside / n_rows <= allowed:
+        return []
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in aside.items())
+    found = (
+        f"{name}: {n_aside / n_rows:.1%} of {n_rows:,} rows would be set aside, {allowed:.1%} are allowed "
+        f"({reasons}); put the source right, or set max_set_aside if this is as it should be"
+    )
+    return [Defect("too many rows set aside", "refuse", found, n_aside, n_aside / n_rows)]

@@ -1,0 +1,98 @@
+"""What a door found: PASS, FLAG or REFUSE, each defect with its count and the direction of its bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from crm_analysis.errors import DataError
+
+Consequence = Literal["set aside", "flag", "refuse"]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One thing that is wrong with a table.
+
+    found : one sentence: where, what, what was expected, what to do.
+    n_rows, share_of_rows : rows concerned; None where the defect is not one of rows.
+    share_of_revenue : their absolute amount as a share of the absolute amount of all rows, where known.
+    examples : a few of the rows, as text.
+    bias : the direction in which the defect moves what follows.
+    """
+
+    name: str
+    consequence: Consequence
+    found: str
+    n_rows: int | None = None
+    share_of_rows: float | None = None
+    share_of_revenue: float | None = None
+    examples: tuple[str, ...] = ()
+    bias: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything a door found in one table: `n_rows` read, `n_kept` of them kept."""
+
+    table: str
+    n_rows: int = 0
+    n_kept: int = 0
+    defects: tuple[Defect, ...] = ()
+
+    @property
+    def status(self) -> Literal["PASS", "FLAG", "REFUSE"]:
+        """REFUSE where a defect refuses the table, FLAG where there is any other defect, else PASS."""
+        if any(defect.consequence == "refuse" for defect in self.defects):
+            return "REFUSE"
+        return "FLAG" if self.defects else "PASS"
+
+    def with_defects(self, defects: Iterable[Defect]) -> Verdict:
+        """The same verdict with further defects."""
+        return Verdict(self.table, self.n_rows, self.n_kept, (*self.defects, *defects))
+
+    def refused(self) -> DataError:
+        """The error that says what refuses the table, every problem at once."""
+        sentences = [defect.found for defect in self.defects if defect.consequence == "refuse"]
+        return DataError("\n".join(sentences), verdict=self)
+
+    def raise_if_refused(self) -> None:
+        """Raise DataError, carrying this verdict, where the status is REFUSE."""
+        if self.status == "REFUSE":
+            raise self.refused()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per defect: name, consequence, n_rows, shares, found, examples, bias."""
+        columns = list(Defect.__dataclass_fields__)
+        frame = pd.DataFrame([asdict(defect) for defect in self.defects], columns=columns)
+        frame["examples"] = ["; ".join(examples) for examples in frame["examples"]]
+        return frame.astype({"n_rows": "Int64", "share_of_rows": float, "share_of_revenue": float})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON; `from_dict` reads them back."""
+        return asdict(self) | {"status": self.status}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Verdict:
+        """Verdict that `to_dict` wrote."""
+        defects = tuple(
+            Defect(**(defect | {"examples": tuple(defect["examples"])})) for defect in content["defects"]
+        )
+        return cls(content["table"], content["n_rows"], content["n_kept"], defects)
+
+    def __str__(self) -> str:
+        head = f"{self.table}: {self.status}; {self.n_rows:,} rows read, {self.n_kept:,} kept"
+        return "\n".join([head, *(_as_lines(defect) for defect in self.defects)])
+
+
+def _as_lines(defect: Defect) -> str:
+    money = "" if defect.share_of_revenue is None else f" ({defect.share_of_revenue:.1%} of revenue)"
+    lines = [f"- {defect.consequence}: {defect.found}{money}"]
+    if defect.examples:
+        lines.append(f"  for example {'; '.join(defect.examples)}")
+    if defect.bias:
+        lines.append(f"  bias: {defect.bias}")
+    return "\n".join(lines)
