@@ -1,0 +1,129 @@
+"""How sure a rate is, how sure a difference of two rates is, and what would have been too small to see.
+
+Every function takes counts: `k` of `n`. Nothing was tried (`n` = 0) gives the interval 0 to 1, and a
+difference between -1 and 1: nothing is known, which is not the same as a rate of 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from crm_analysis.errors import DataError
+
+
+def normal_quantile(level: float) -> float:
+    """Half width, in standard errors, of a two-sided interval that holds `level` of a normal distribution."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(k: float, *, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Low and high end of the score interval of the rate k / n, both in [0, 1].
+
+    Raises
+    ------
+    DataError
+        k lies outside 0 to n.
+
+    Source: Wilson (1927), JASA 22:209; Newcombe (1998), Statistics in Medicine 17:857, method 3.
+    """
+    if not 0 <= k <= n:
+        raise DataError(f"rate: {k} of {n}; expected a count between 0 and {n}")
+    if n == 0:
+        return 0.0, 1.0
+    z = normal_quantile(level)
+    middle = (k + z**2 / 2) / (n + z**2)
+    half = z * math.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
+    # At 0 of n and n of n the formula gives exactly 0 and 1, but for rounding.
+    return (0.0 if k == 0 else middle - half), (1.0 if k == n else middle + half)
+
+
+def newcombe(k_a: float, n_a: float, *, k_b: float, n_b: float, level: float = 0.95) -> tuple[float, float]:
+    """Low and high end of the interval of the difference k_a / n_a - k_b / n_b, both in [-1, 1].
+
+    Source: Newcombe (1998), Statistics in Medicine 17:873, method 10 (hybrid score).
+    """
+    (low_a, high_a), (low_b, high_b) = wilson(k_a, n=n_a, level=level), wilson(k_b, n=n_b, level=level)
+    if n_a == 0 or n_b == 0:
+        return low_a - high_b, high_a - low_b
+    a, b = k_a / n_a, k_b / n_b
+    return a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b)
+
+
+def score_test(k_a: float, n_a: float, *, k_b: float, n_b: float) -> tuple[float, float]:
+    """Score z of the difference k_a / n_a - k_b / n_b with pooled variance, and its two-sided p.
+
+    z squared is Pearson's chi-squared without continuity correction. Where nothing was tried, or
+    everything gave the same result, there is no evidence: z = 0 and p = 1.
+    """
+    if n_a == 0 or n_b == 0:
+        return 0.0, 1.0
+    pooled = (k_a + k_b) / (n_a + n_b)
+    se = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+    z = (k_a / n_a - k_b / n_b) / se if se > 0 else 0.0
+    return z, math.erfc(abs(z) / math.sqrt(2))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p-values adjusted for having tested all of them, in the given order, each at most 1.
+
+    Source: Holm (1979), Scandinavian Journal of Statistics 6:65.
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def power(rate_a: float, rate_b: float, *, n_a: float, n_b: float, level: float = 0.95) -> float:
+    """Probability that the score test sees the difference between two true rates.
+
+    For groups of one size this is R's `power.prop.test`, which leaves out the other tail.
+    """
+    if n_a == 0 or n_b == 0:
+        return 0.0
+    pooled = (n_a * rate_a + n_b * rate_b) / (n_a + n_b)
+    se_equal = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+    se = math.sqrt(rate_a * (1 - rate_a) / n_a + rate_b * (1 - rate_b) / n_b)
+    excess = abs(rate_a - rate_b) - normal_quantile(level) * se_equal
+    return NormalDist().cdf(excess / se) if se > 0 else float(excess > 0)
+
+
+def smallest_visible_difference(
+    rate: float, *, n_a: float, n_b: float, wanted_power: float = 0.8, level: float = 0.95
+) -> float:
+    """Smallest difference from `rate` (of group b) that would have been seen with the wanted power.
+
+    Looked for upward from `rate`, and downward where no higher rate would have been seen; 1 where no
+    difference, however large, would have been.
+    """
+
+    def seen(difference: float, sign: int) -> bool:
+        return power(rate + sign * difference, rate, n_a=n_a, n_b=n_b, level=level) >= wanted_power
+
+    for sign, room in ((1, 1 - rate), (-1, rate)):
+        if room > 0 and seen(room, sign):
+            low, high = 0.0, room
+            for _ in range(50):
+                middle = (low + high) / 2
+                low, high = (low, middle) if seen(middle, sign) else (middle, high)
+            return high
+    return 1.0
+
+
+def sample_size(rate_a: float, rate_b: float, *, wanted_power: float = 0.8, level: float = 0.95) -> float:
+    """Opportunities needed in each of two groups to see the difference between two true rates.
+
+    Infinite where the rates are equal. As R's `power.prop.test`, not rounded up.
+    """
+    if rate_a == rate_b:
+        return math.inf
+    pooled = (rate_a + rate_b) / 2
+    spread_equal = normal_quantile(level) * math.sqrt(2 * pooled * (1 - pooled))
+    spread = NormalDist().inv_cdf(wanted_power) * math.sqrt(rate_a * (1 - rate_a) + rate_b * (1 - rate_b))
+    return ((spread_equal + spread) / (rate_a - rate_b)) ** 2
