@@ -61,6 +61,18 @@ class Catalogue:
         common = self.content.get("columns", {})
         return self.of_page(page, "labels", name) or common.get(name) or name.replace("_", " ")
 
+    def page_name(self, page: str) -> str:
+        """Short name of a page, for lists of contents."""
+        return str(self.content["pages"].get(page, page.replace("_", " ")))
+
+    def month(self, number: int) -> str:
+        """Name of a month, 1 to 12."""
+        return str(self.content["calendar"]["months"][number - 1])
+
+    def definitions(self) -> list[tuple[str, str]]:
+        """Terms of the report, each with what it means."""
+        return [(entry["term"], entry["meaning"]) for entry in self.content["definitions"].values()]
+
     def say(self, key: str, /, **values: object) -> str:
         """Sentence of the report itself."""
         return self.sentence("report", key, values)

@@ -1,0 +1,71 @@
+"""The kernels of one run: started with one environment, known by their process groups, ended at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from crm_analysis.errors import ReportError
+
+# One thread each, since two notebooks run side by side, and sums come out in the same order every time.
+STEADY = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+
+
+class Kernels:
+    """Starts kernels and remembers them.
+
+    Parameters
+    ----------
+    environment : added to the environment of every kernel.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        # Without bytecode every kernel would compile the package again.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        self._environment = inherited | STEADY | dict(environment)
+        self._groups: set[int] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def manager_class(self) -> type:
+        """Kernel manager for nbclient that starts its kernels here."""
+        from jupyter_client.manager import AsyncKernelManager
+
+        kernels = self
+
+        class Manager(AsyncKernelManager):
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                # Under the lock there is no moment in which a kernel runs and is not known.
+                with kernels._lock:
+                    kernels._refuse_when_stopped()
+                    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                    await super().start_kernel(**options, **quiet, env=dict(kernels._environment))
+                    kernels._groups.add(self.provisioner.pid)  # type: ignore[union-attr]
+
+        return Manager
+
+    def _refuse_when_stopped(self) -> None:
+        if self._stopped:
+            raise ReportError("the run was stopped")
+
+    def stop(self) -> None:
+        """End every kernel, with whatever it started, and start no other."""
+        with self._lock:
+            self._stopped = True
+            for group in self._groups:
+                # A kernel that has ended already is no kernel left behind.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    _end(group)
+
+
+def _end(pid: int) -> None:
+    """Kill a kernel, which leads its own process group, and its children."""
+    if hasattr(os, "killpg"):
+        os.killpg(pid, signal.SIGKILL)
+    else:
+        os.kill(pid, signal.SIGTERM)
