@@ -13,7 +13,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from crm_analysis.doors.transactions import MONEY, Transactions, as_date
+from crm_analysis.doors.schema import is_missing
+from crm_analysis.doors.transactions import Transactions, as_date
+from crm_analysis.doors.values import MONEY
 from crm_analysis.errors import ConfigError
 
 DATES = ("first_at", "last_at", "acquired_at")
@@ -30,7 +32,7 @@ def customer_table(log: Transactions) -> ir.Table:
 
 
 def _per_customer(log: Transactions) -> ir.Table:
-    """Counts and sums of each customer, over the customer's days."""
+    """Count and sum what each customer did, over the customer's days."""
     days = _per_day(log.merged)
     bought = days.n_lines > 0
     paid = bought & (days.spent > 0)
@@ -63,12 +65,12 @@ def _per_day(merged: ir.Table) -> ir.Table:
 def _orders(purchases: ir.Table) -> ir.Table:
     """Orders per customer: one delivered over several days is one, one without an id is its day."""
     named = purchases.order_id.nunique()
-    unnamed = purchases.order_id.isnull().ifelse(1, 0).sum()
+    unnamed = is_missing("order_id")(purchases).ifelse(1, 0).sum()
     return purchases.group_by("customer_id").agg(n_orders=named + unnamed)
 
 
 def _derived(table: ir.Table, log: Transactions) -> ir.Table:
-    """The columns of the public table; money leaves the decimals here."""
+    """Public columns; money leaves the decimals here."""
     until, sure_from = ibis.date(log.observed_until), log.observed_from + dt.timedelta(days=log.burn_in_days)
     first_was_paid = (table.first_spent > 0).ifelse(1, 0)
     n_paid_repeat = table.n_paid - first_was_paid
@@ -116,7 +118,7 @@ def summarise_customers(log: Transactions) -> pd.DataFrame:
 def split_holdout(
     log: Transactions, *, at: dt.date | str, until: dt.date | str | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Customers as they were at the end of `at`, and what they did in (at, until].
+    """Return customers as they were at the end of `at`, and what they did in (at, until].
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ CHECKS = (
         "customer twice",
         "refuse",
         lambda t: t.count().over(ibis.window(group_by=t.customer_id)) > 1,
-        "share their customer_id with another row; one row per customer was expected: merge them in the source",
+        "share their customer_id with another row, one row per customer was expected: merge them",
         shows=("customer_id",),
     ),
 )

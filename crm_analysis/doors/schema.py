@@ -82,6 +82,11 @@ class Checked:
     verdict: Verdict
 
 
+def is_missing(name: str) -> Callable[[ir.Table], Any]:
+    """Predicate of a check: the column `name` is empty."""
+    return lambda table: table[name].isnull()
+
+
 def check_rows(
     table: ir.Table,
     checks: Sequence[Check],
@@ -142,7 +147,7 @@ def _marks(checks: Sequence[Check]) -> list[Check]:
 def _defects(
     marked: ir.Table, checks: Sequence[Check], counts: dict[str | None, list[Any]], name: str
 ) -> list[Defect]:
-    """The checks that found rows. Flags and refusals look at kept rows only: each row counts once."""
+    """Defects of the checks that found rows; flags and refusals look at kept rows: each row counts once."""
     n_rows = sum(row[0] for row in counts.values())
     money = float(sum(row[1] or 0 for row in counts.values()))
     kept = counts.get(None, [0] * (2 + 2 * len(checks)))
@@ -169,11 +174,11 @@ def _defect(
 
 
 def _examples(rows: ir.Table, shows: tuple[str, ...]) -> tuple[str, ...]:
-    """A few rows, first ones first where the source numbers its rows, so that they are the same every time."""
+    """Show some rows as text: the first ones of a file, for DuckDB keeps its order."""
     columns = [column for column in ("source_line", "source_row", *shows) if column in rows.columns]
     if not columns:
         return ()
-    found = rows.select(columns).order_by(columns).limit(N_EXAMPLES).to_pyarrow().to_pylist()
+    found = rows.select(columns).limit(N_EXAMPLES).to_pyarrow().to_pylist()
     return tuple(", ".join(f"{_word(k)} {v}" for k, v in row.items()) for row in found)
 
 

@@ -109,7 +109,7 @@ class _Refusal(Exception):
 def connect(
     *, memory_limit: str = "1500MB", threads: int | None = None, temp_directory: Path | None = None
 ) -> ibis.BaseBackend:
-    """An embedded DuckDB in UTC, which downloads nothing and spills to disk beyond its memory limit."""
+    """Open an embedded DuckDB in UTC, which downloads nothing and spills to disk beyond its memory limit."""
     settings: dict[str, Any] = {
         "memory_limit": memory_limit,
         "temp_directory": str(temp_directory or _spill()),
@@ -132,7 +132,7 @@ def _spill() -> Path:
 
 @functools.cache
 def default_engine() -> ibis.BaseBackend:
-    """The DuckDB of this process, for sources that are read without a workspace."""
+    """Return the DuckDB of this process, for sources that are read without a workspace."""
     return connect()
 
 
@@ -176,7 +176,7 @@ def _check_names(schema: Schema, columns: Mapped) -> None:
 
 
 def _wanted(columns: Mapped) -> list[str]:
-    """The source columns that the mapping names."""
+    """Source columns that the mapping names."""
     named = [name if isinstance(name, str) else list(name.values()) for name in columns.values()]
     return list(itertools.chain.from_iterable([n] if isinstance(n, str) else n for n in named))
 
@@ -226,7 +226,7 @@ def find_file(source: str | Path, folder: Path | str = ".") -> Path:
 
 
 def _opener(path: Path) -> Any:
-    """What the file is, by its first bytes and not by its name."""
+    """How to open the file, by its first bytes and not by its name."""
     with path.open("rb") as file:
         head = file.read(16)
     if not head:
@@ -290,7 +290,7 @@ def _open_duckdb(path: Path, options: Options, engine: ibis.BaseBackend, wanted:
 
 
 def _chosen(asked: str | None, there: list[str], what: str) -> str:
-    """The table or sheet that is meant: the one asked for, or the only one."""
+    """Table or sheet that is meant: the one asked for, or the only one."""
     if asked is None and len(there) == 1:
         return there[0]
     if asked is None:
@@ -382,13 +382,14 @@ def _as_wide(rows: Iterator[tuple[int, Any]], n_columns: int) -> Iterator[tuple[
 
 
 def _header(names: list[str | None]) -> list[str]:
-    """The names of the columns, each there and there once; empty ones at the end belong to no column."""
+    """Names of the columns, each there and there once; empty ones at the end belong to no column."""
     while names and not (names[-1] or "").strip():
         names = names[:-1]
     found = [(name or "").strip() for name in names]
     if not all(found):
         raise _Refusal(
-            f"the header {found} has columns without a name; the first row must name all columns: delete what is above it"
+            f"the header {found} has columns without a name; the first row must name all columns: "
+            "delete what is above it"
         )
     if doubled := sorted({name for name in found if found.count(name) > 1}):
         raise _Refusal(f"the header names {doubled} twice (duplicate columns); rename one of each")
@@ -446,7 +447,7 @@ def _open_text(path: Path, options: Options, engine: ibis.BaseBackend, wanted: l
 
 
 def _as_utf8(path: Path, encoding: str | None, folder: Path) -> tuple[Path, int]:
-    """The file if it is UTF-8, else a transcoded copy; and its number of lines. Strict: nothing is replaced."""
+    """File if it is UTF-8, else a transcoded copy; and its number of lines. Nothing is replaced."""
     found = encoding or _encoding_by_mark(path)
     copy = None if found in (None, "utf-8", "utf-8-sig") else folder / "utf8.txt"
     try:
@@ -480,8 +481,9 @@ def _decoded(decoder: Any, block: bytes, offset: int, encoding: str | None) -> s
     try:
         return decoder.decode(block, final=not block)
     except UnicodeDecodeError as error:
+        found = error.object[error.start : error.start + 4]
         raise _Refusal(
-            f"byte {offset + error.start:,} is not {encoding or 'UTF-8'} ({error.object[error.start : error.start + 4]!r}); "
+            f"byte {offset + error.start:,} is not {encoding or 'UTF-8'} ({found!r}); "
             "set encoding to what wrote the file, such as 'gb18030' or 'cp1252'"
         ) from None
 
@@ -501,15 +503,15 @@ def _dialect(path: Path, options: Options, wanted: list[str]) -> _Dialect:
     delimiter = options.delimiter or _settled(tables, wanted if options.header else [])
     if delimiter is None or not tables[delimiter]:
         raise _Refusal(
-            f"the delimiter is not clear from the first line {start.strip().splitlines()[:1]}; set delimiter to "
-            'one of "," ";" "\\t" "|" or "whitespace"'
+            f"the delimiter is not clear from the first line {start.strip().splitlines()[:1]}; set delimiter "
+            'to one of "," ";" "\\t" "|" or "whitespace"'
         )
     first = tables[delimiter][0]
     return _Dialect(delimiter, _header(list(first)) if options.header else _numbered(first))
 
 
 def _settled(tables: dict[str, list[list[str]]], wanted: list[str]) -> str | None:
-    """The one delimiter under which the header names the mapped columns; else the one that cuts all lines alike.
+    """Delimiter under which the header names the mapped columns; else the one that cuts all lines alike.
 
     Blanks are looked at last, since every text has some.
     """
@@ -533,7 +535,7 @@ def _numbered(row: list[str]) -> list[str]:
 
 
 def _records(start: str, delimiter: str, whole: bool) -> list[list[str]]:
-    """The first records under a delimiter, without the last one, which may be cut."""
+    """First records under a delimiter, without the last one, which may be cut."""
     if delimiter == "whitespace":
         rows = [line.split() for line in start.splitlines()]
     else:
@@ -589,12 +591,13 @@ def _load_split(engine: ibis.BaseBackend, path: Path, dialect: _Dialect, header:
     lines, name, n = ibis.util.gen_name("lines"), ibis.util.gen_name("source"), len(dialect.header)
     engine.raw_sql(f"CREATE TABLE {lines} AS FROM {_read_csv(path, ['line'], chr(1), header, quote='')}")
     try:
-        parts = f"SELECT string_split_regex(trim(line), '\\s+') AS parts, rowid AS i FROM {lines} WHERE line IS NOT NULL"
+        trimmed = f"SELECT trim(line, ' ' || chr(9)) AS line, rowid AS i FROM {lines}"
+        parts = f"SELECT string_split_regex(line, '\\s+') AS parts, i FROM ({trimmed}) WHERE line != ''"
         wrong = f"SELECT i, len(parts), parts FROM ({parts}) WHERE len(parts) != {n} ORDER BY i LIMIT 1"
         if (row := engine.raw_sql(wrong).fetchone()) is not None:
             raise _Refusal(
-                f"line {row[0] + 1 + header} {' '.join(row[2])[:80]!r} has {row[1]} fields, the first line {n} columns; "
-                "values that contain blanks need another delimiter"
+                f"line {row[0] + 1 + header} {' '.join(row[2])[:80]!r} has {row[1]} fields, the first line "
+                f"{n} columns; values that contain blanks need another delimiter"
             )
         cells = ", ".join(
             f'parts[{i}] AS "{_doubled(column)}"' for i, column in enumerate(dialect.header, start=1)
@@ -711,9 +714,7 @@ def _projection(
     typed = {name: reading.value for name, reading in readings.items()}
     for name, where in mapping.items():
         if not isinstance(where, str):
-            # Quantities are exact in decimals, and the product is rounded once.
-            product = typed["quantity"].cast("decimal(18, 4)").cast("decimal(19, 4)") * typed["unit_price"]
-            typed[name] = product.cast("decimal(38, 8)").cast(values.MONEY)
+            typed[name] = values.product(typed["quantity"], typed["unit_price"])
     numbers = {c: opened.table[c] for c in ("source_line", "source_row") if c in opened.table.columns}
     used = set(names.values()) | set(numbers)
     others = {f"source:{c}": opened.table[c] for c in opened.table.columns if c not in used}
@@ -721,7 +722,7 @@ def _projection(
 
 
 def _materialised(opened: Opened, table: ir.Table) -> ir.Table:
-    """Parsed text is written down as its values, once; typed tables are read where they are."""
+    """Write parsed text down as its values, once; typed tables are read where they are."""
     if opened.stored is None:
         return table
     engine = table.get_backend()

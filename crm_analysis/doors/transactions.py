@@ -10,18 +10,23 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
+import numpy as np
 
+from crm_analysis.doors import control as ledgers
 from crm_analysis.doors.customers import Customers
-from crm_analysis.doors.schema import Check, Checked, Column, Schema, check_rows
+from crm_analysis.doors.schema import Check, Checked, Column, Schema, check_rows, is_missing
 from crm_analysis.doors.sources import read_table
+from crm_analysis.doors.values import MONEY, product
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import Calendar, Control, Period, parse_length
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = Schema(
     "transactions",
@@ -40,16 +45,7 @@ SCHEMA = Schema(
         Column("channel", "text"),
     ),
 )
-MONEY = "decimal(18, 4)"
 BURN_IN = "6 months"
-LEDGER = Schema(
-    "control",
-    (
-        Column("period", "text", required=True),
-        Column("revenue", "money", required=True),
-        Column("orders", "number"),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class Transactions:
         return "order_id" in self.lines.columns
 
     def as_of(self, date: dt.date | str) -> Transactions:
-        """The same log seen at the end of an earlier date: later rows hidden."""
+        """Return the same log as seen at the end of an earlier date: later rows hidden."""
         until = as_date(date, "as_of")
         if not self.observed_from <= until <= self.observed_until:
             raise ConfigError(
@@ -206,19 +202,31 @@ def _check(
     read = read_table(source, SCHEMA, columns=columns, **reading)
     checked = _check_lines(read.table, policies, start, end, name=read.place)
     lines = checked.kept.select(_line_columns(checked.kept))
-    acquired = _acquired(policies.customers)
     log = Transactions(
-        lines,
-        merge(lines),
-        start,
-        end,
-        checked.verdict,
-        checked.set_aside,
-        checked.set_aside_rows,
-        checked.n_rows_in,
-        acquired,
+        lines=lines,
+        merged=merge(lines),
+        observed_from=start,
+        observed_until=end,
+        verdict=checked.verdict,
+        set_aside=checked.set_aside,
+        set_aside_rows=checked.set_aside_rows,
+        n_rows_in=checked.n_rows_in,
+        acquired=_acquired(policies.customers),
     )
     return _with_control(_with_burn_in(log, policies, read.place), policies, reading)
+
+
+def _with_control(log: Transactions, policies: Policies, reading: dict[str, Any]) -> Transactions:
+    if policies.control is None:
+        return log
+    table, defects = ledgers.compare(
+        log,
+        policies.control,
+        calendar=policies.calendar or Calendar(),
+        folder=reading.get("folder", "."),
+        engine=reading.get("engine"),
+    )
+    return replace(log, control=table, verdict=log.verdict.with_defects(defects))
 
 
 # Rows -----------------------------------------------------------------------------------------------------
@@ -226,182 +234,154 @@ def _check(
 
 def _check_lines(table: ir.Table, policies: Policies, start: dt.date, end: dt.date, *, name: str) -> Checked:
     table = _with_days_and_refunds(table, policies)
-    if policies.drop_duplicates:
-        table = table.mutate(is_copy=_is_copy(table))
-    checked = check_rows(
-        table, _checks(policies, start, end), name=name, amount="amount", max_set_aside=policies.max_set_aside
-    )
-    extra = [*_currencies(checked.kept, name)]
+    checks = [*_presence_checks(start, end), *_policy_checks(policies)]
+    share = policies.max_set_aside
+    checked = check_rows(table, checks, name=name, amount="amount", max_set_aside=share)
+    found = [*_currencies(checked.kept, name)]
     if not policies.drop_duplicates:
-        extra += _duplicates(table, name, checked.n_rows_in)
-    if checked.n_rows_in == sum(checked.set_aside.values()):
-        extra.append(Defect("no rows", "refuse", f"{name}: no rows are left; nothing can be said about them"))
-    return replace(checked, verdict=checked.verdict.with_defects(extra))
+        found += _duplicates(table, name, checked.n_rows_in)
+    if not checked.verdict.n_kept:
+        found.append(
+            Defect("no rows", "refuse", f"{name}: no rows are left; correct the source or the dates")
+        )
+    return replace(checked, verdict=checked.verdict.with_defects(found))
 
 
 def _with_days_and_refunds(table: ir.Table, policies: Policies) -> ir.Table:
     refund = table.amount < 0
     if policies.cancelled_orders:
-        refund = refund | _cancelled(table, policies.cancelled_orders)
+        if "order_id" not in table.columns:
+            raise ConfigError("transactions: cancelled_orders needs a column for order_id; add it to columns")
+        refund = refund | table.order_id.startswith(policies.cancelled_orders)
     added = {"occurred_on": table.occurred_at.date(), "is_refund": ibis.coalesce(refund, ibis.literal(False))}
     if "unit_cost" in table.columns and "quantity" in table.columns:
-        quantity = table.quantity.cast(MONEY).cast("decimal(19, 4)")
-        added["cost"] = (quantity * table.unit_cost).cast("decimal(38, 8)").cast(MONEY)
+        added["cost"] = product(table.quantity, table.unit_cost)
+    if policies.drop_duplicates:
+        copies = ibis.window(group_by=[table[name] for name in _comparable(table)])
+        added["is_copy"] = ibis.row_number().over(copies) > 0
     return table.mutate(**added)
 
 
-def _cancelled(table: ir.Table, prefix: str) -> Any:
-    if "order_id" not in table.columns:
-        raise ConfigError("transactions: cancelled_orders needs order_id among the columns")
-    return table.order_id.startswith(prefix)
-
-
-def _checks(policies: Policies, start: dt.date, end: dt.date) -> list[Check]:
-    """The rules of purchase logs, in the order in which they claim a row."""
-    checks = [
+def _presence_checks(start: dt.date, end: dt.date) -> list[Check]:
+    """Rows that cannot be used, in the order in which a rule claims a row."""
+    return [
         Check(
             "customer missing",
             "set aside",
-            lambda t: t.customer_id.isnull(),
+            is_missing("customer_id"),
             "name no customer (customer_id)",
-            "repeat-buying rates and customer value are biased down if these are known customers' purchases",
-            ("occurred_on", "amount"),
+            bias="repeat-buying rates and customer value are biased down if known customers bought these",
+            shows=("occurred_on", "amount"),
         ),
         Check(
             "time missing",
             "set aside",
-            lambda t: t.occurred_at.isnull(),
+            is_missing("occurred_at"),
             "have no time (occurred_at)",
-            "purchases per customer are biased down",
-            ("customer_id", "amount"),
+            bias="purchases per customer are biased down",
+            shows=("customer_id", "amount"),
         ),
         Check(
             "before observed_from",
             "set aside",
             lambda t: t.occurred_on < start,
             f"lie before observed_from {start}",
-            "none, if the log is incomplete before that day",
-            ("occurred_on", "customer_id"),
+            bias="none, if the log is incomplete before that day",
+            shows=("occurred_on", "customer_id"),
         ),
         Check(
             "after observed_until",
             "set aside",
             lambda t: t.occurred_on > end,
             f"lie after observed_until {end}",
-            "none, if the log is incomplete after that day",
-            ("occurred_on", "customer_id"),
+            bias="none, if the log is incomplete after that day",
+            shows=("occurred_on", "customer_id"),
         ),
         Check(
             "amount missing",
             "set aside",
-            lambda t: t.amount.isnull(),
+            is_missing("amount"),
             "have no amount",
-            "purchases and revenue are biased down",
-            ("customer_id", "occurred_on"),
+            bias="purchases and revenue are biased down",
+            shows=("customer_id", "occurred_on"),
         ),
     ]
-    if policies.drop_duplicates:
-        checks.append(
-            Check(
-                "exact duplicate",
-                "set aside",
-                lambda t: t.is_copy,
-                "repeat another row in every column",
-                "purchases biased down if they were separate sales",
-                ("customer_id", "occurred_on", "amount"),
-            )
-        )
-    return checks + _refund_checks(policies)
 
 
-def _refund_checks(policies: Policies) -> list[Check]:
+def _policy_checks(policies: Policies) -> list[Check]:
+    """Rows that can be treated in more than one way."""
     shows = ("customer_id", "occurred_on", "amount")
-    checks = []
-    if policies.refunds == "set aside":
-        checks.append(
-            Check(
-                "refund",
-                "set aside",
-                lambda t: t.is_refund,
-                "are refunds or cancellations (negative amounts)",
-                "revenue is biased up: it is before refunds",
-                shows,
-            )
-        )
-    else:
-        checks.append(
-            Check(
-                "refund netted",
-                "flag",
-                lambda t: t.is_refund,
-                "are refunds or cancellations (negative amounts), netted in their order",
-                "none on revenue; a purchase that was returned still counts as a purchase",
-                shows,
-            )
-        )
-    if policies.cancelled_orders:
-        checks.append(
-            Check(
-                "cancellation with a positive amount",
-                "refuse",
-                lambda t: t.is_refund & (t.amount > 0),
-                "cancel an order with a positive amount; negative ones were expected: "
-                "turn their sign in the source, or correct cancelled_orders",
-                shows=("order_id", "amount"),
-            )
-        )
-    checks.append(
-        Check(
-            "amount zero",
-            "flag",
-            lambda t: t.amount == 0,
-            "have a zero amount (0.00)",
-            "they count as purchases, and are left out of spend per purchase",
-            shows,
-        )
+    copies = Check(
+        "exact duplicate",
+        "set aside",
+        lambda t: t.is_copy,
+        "repeat another row in every column",
+        bias="purchases are biased down if they were separate sales",
+        shows=shows,
     )
-    return checks
+    left_out = Check(
+        "refund",
+        "set aside",
+        lambda t: t.is_refund,
+        "are refunds or cancellations (negative amounts)",
+        bias="revenue is biased up: it is before refunds",
+        shows=shows,
+    )
+    netted = Check(
+        "refund netted",
+        "flag",
+        lambda t: t.is_refund,
+        "are refunds or cancellations (negative amounts), taken off their orders",
+        bias="none on revenue; a purchase that was returned still counts as a purchase",
+        shows=shows,
+    )
+    not_negative = Check(
+        "cancellation with a positive amount",
+        "refuse",
+        lambda t: t.is_refund & (t.amount > 0),
+        "cancel an order with a positive amount, a negative one was expected: turn the sign in the source, "
+        "or correct cancelled_orders",
+        shows=shows,
+    )
+    for_nothing = Check(
+        "amount zero",
+        "flag",
+        lambda t: t.amount == 0,
+        "have a zero amount (0.00)",
+        bias="none on purchases, where they count; spend per purchase leaves them out",
+        shows=shows,
+    )
+    return [
+        *([copies] if policies.drop_duplicates else []),
+        not_negative,
+        left_out if policies.refunds == "set aside" else netted,
+        for_nothing,
+    ]
 
 
-def _everything(table: ir.Table) -> list[str]:
-    """The source's columns that can be compared, canonical ones as they were read."""
+def _comparable(table: ir.Table) -> list[str]:
+    """Columns of the source that can be compared, canonical ones as they were read."""
     derived = ("source_line", "source_row", "occurred_on", "is_refund", "cost")
     kinds = {name: table[name].type() for name in table.columns if name not in derived}
     return [name for name, kind in kinds.items() if not (kind.is_nested() or kind.is_json())]
 
 
-def _is_copy(table: ir.Table) -> Any:
-    return ibis.row_number().over(ibis.window(group_by=[table[name] for name in _everything(table)])) > 0
-
-
 def _duplicates(table: ir.Table, name: str, n_rows: int) -> list[Defect]:
     """Rows that repeat another one in every column of the source."""
-    groups = table.group_by(_everything(table)).agg(n=table.count())
+    groups = table.group_by(_comparable(table)).agg(n=table.count())
     groups = groups.filter(groups.n > 1)
-    found = groups.agg(n=(groups.n - 1).sum(), money=(groups.amount.abs() * (groups.n - 1)).sum())
-    n = found.to_pyarrow().to_pylist()[0]["n"]
-    if not n:
+    groups = groups.select("customer_id", "occurred_at", "amount", total=(groups.n - 1).sum().over())
+    rows = groups.order_by(["customer_id", "occurred_at", "amount"]).limit(3).to_pyarrow().to_pylist()
+    if not rows:
         return []
-    shown = groups.order_by(["customer_id", "occurred_at", "amount"]).limit(3)
-    rows = shown.select("customer_id", "occurred_at", "amount").to_pyarrow().to_pylist()
+    n = int(rows[0]["total"])
+    shown = tuple(f"customer_id {r['customer_id']}, {r['occurred_at']}, amount {r['amount']}" for r in rows)
     sentence = (
-        f"{name}: {int(n):,} of {n_rows:,} rows ({n / n_rows:.1%}) are exact duplicates of another row; "
-        "they are kept: set drop_duplicates = true if the export doubled them"
+        f"{name}: {n:,} of {n_rows:,} rows ({n / n_rows:.1%}) are exact duplicates of another row; they are "
+        "kept: set drop_duplicates = true if the export doubled them"
     )
-    examples = tuple(
-        f"customer_id {r['customer_id']}, {r['occurred_at']}, amount {r['amount']}" for r in rows
-    )
-    return [
-        Defect(
-            "exact duplicate",
-            "flag",
-            sentence,
-            int(n),
-            n / n_rows,
-            examples=examples,
-            bias="revenue is biased up if the export doubled them",
-        )
-    ]
+    bias = "revenue is biased up if the export doubled them"
+    return [Defect("exact duplicate", "flag", sentence, n, n / n_rows, examples=shown, bias=bias)]
 
 
 def _currencies(kept: ir.Table, name: str) -> list[Defect]:
@@ -413,8 +393,8 @@ def _currencies(kept: ir.Table, name: str) -> list[Defect]:
         return []
     found = ", ".join(f"{row['currency']} {row['n']:,} rows {row['amount']:,.2f}" for row in rows)
     sentence = (
-        f"{name}: several currencies in column currency ({found}); one was expected: convert amounts in the source, "
-        "or keep the rows of one currency"
+        f"{name}: several currencies in the column currency ({found}); one was expected: convert the amounts "
+        "in the source, or keep the rows of one currency"
     )
     return [Defect("several currencies", "refuse", sentence)]
 
@@ -429,7 +409,7 @@ def _line_columns(table: ir.Table) -> list[str]:
 
 
 def merge(lines: ir.Table) -> ir.Table:
-    """Lines per customer, order (where there are ids) and day; a refund goes to the first day of its order."""
+    """Sum lines per customer, order (if there are ids) and day; a refund goes to its order's first day."""
     keys = [name for name in ("customer_id", "order_id", "occurred_on") if name in lines.columns]
     placed = _on_the_day_of_the_order(lines, keys) if "order_id" in keys else lines
     sums = {"amount": placed.amount.sum().cast(MONEY)}
@@ -475,133 +455,35 @@ def _with_burn_in(log: Transactions, policies: Policies, name: str) -> Transacti
 
 
 def _begins_mid_life(log: Transactions, name: str) -> Defect | None:
-    """Flag where new customers per month are at first more than twice what they typically are later."""
-    first = log.lines.group_by("customer_id").agg(first_on=log.lines.occurred_on.min())
-    months = first.group_by(month=first.first_on.truncate("M")).agg(n=first.count()).to_pyarrow().to_pylist()
-    seen = {row["month"]: row["n"] for row in months if row["month"]}
-    counts = [seen.get(month, 0) for month in _months(log.observed_from, log.observed_until)]
-    n_early = min(3, len(counts) // 3)
-    if not n_early:
+    """Flag where a first month has more than twice the new customers that later months typically have.
+
+    The customers older than the log are what the first six months have above the typical month.
+    """
+    counts = _new_per_month(log)
+    n_first = min(3, len(counts) // 3)
+    if not n_first:
         return None
-    typical = float(pd.Series(counts[n_early:]).median())
-    early = sum(counts[:n_early]) / n_early
+    typical = float(np.median(counts[n_first:]))
     n_older = round(sum(max(0.0, n - typical) for n in counts[:6]))
-    if early <= 2 * typical or n_older < 10:
+    if max(counts[:n_first]) <= 2 * typical or n_older < 10:
         return None
     sentence = (
-        f"{name}: {early:,.0f} customers a month are first seen in the first {n_early} months, {typical:,.0f} later: "
-        f"about {n_older:,} of {sum(counts):,} customers are older than the log, which begins in the middle of their "
-        "lives; give a customer master with acquired_at, or set closed_cohort = true if they are one fixed group"
+        f"{name}: up to {max(counts[:n_first]):,} customers a month are first seen in the first {n_first} "
+        f"months, typically {typical:,.0f} later: about {n_older:,} customers are older than the log, which "
+        "begins in the middle of their lives; give a customer master with acquired_at, or set closed_cohort "
+        "= true if they are one fixed group that was acquired within the log"
     )
-    return Defect(
-        "log begins mid-life",
-        "flag",
-        sentence,
-        bias="repeat-buying rates of the early cohorts and the value of new customers are biased up",
-    )
+    bias = "repeat-buying rates of the early cohorts and the value of new customers are biased up"
+    return Defect("log begins mid-life", "flag", sentence, n_older, bias=bias)
 
 
-def _months(start: dt.date, end: dt.date) -> list[dt.date]:
-    return [month.date() for month in pd.date_range(start.replace(day=1), end, freq="MS")]
-
-
-# Control totals -------------------------------------------------------------------------------------------
-
-
-def _with_control(log: Transactions, policies: Policies, reading: dict[str, Any]) -> Transactions:
-    """Compare with the ledger, where there is one."""
-    if policies.control is None:
-        return log
-    control = policies.control
-    ledger = read_table(
-        control.source,
-        LEDGER,
-        columns=control.columns,
-        folder=reading.get("folder", "."),
-        engine=reading.get("engine"),
-        **control.model_dump(include={"table", "sheet", "delimiter", "encoding", "decimal"}),
-    )
-    table = compare_with_ledger(log, ledger.table.to_pandas(), calendar=policies.calendar or Calendar())
-    return replace(
-        log,
-        control=table,
-        verdict=log.verdict.with_defects(_control_defects(table, control.tolerance, ledger.place)),
-    )
-
-
-def compare_with_ledger(log: Transactions, ledger: pd.DataFrame, *, calendar: Calendar) -> pd.DataFrame:
-    """Ours against the ledger's, for its periods that were observed whole.
-
-    Returns
-    -------
-    DataFrame, one row per period: revenue, ledger_revenue, difference, share (of the ledger's revenue),
-    orders, ledger_orders where the ledger has them, and the money set aside in the period per reason.
-    """
-    days = _daily(log)
-    rows = [
-        _one_period(days, Period.parse(row["period"], calendar), row, "orders" in ledger.columns)
-        for row in ledger.to_dict("records")
-    ]
-    table = pd.DataFrame(
-        [row for row in rows if log.observed_from <= row["start"] and row["end"] <= log.observed_until]
-    )
-    if table.empty:
-        raise ConfigError(
-            f"control: no period of the ledger lies within {log.observed_from} to {log.observed_until}; "
-            "correct the ledger's periods or the observed dates"
-        )
-    return table.drop(columns=["start", "end"]).set_index("period")
-
-
-def _daily(log: Transactions) -> pd.DataFrame:
-    """Money and orders per day, and the money set aside per reason; index: date."""
-    lines, bought, aside = log.lines, log.purchases, log.set_aside_rows
-    orders = ["customer_id", "order_id"] if log.has_orders else ["customer_id", "occurred_on"]
-    first = bought.group_by(orders).agg(day=bought.occurred_on.min())
-    money = lines.group_by("occurred_on").agg(revenue=lines.amount.sum().cast("float64")).to_pandas()
-    counts = first.group_by("day").agg(orders=first.count()).to_pandas()
-    reasons = (
-        aside.group_by("reason", "occurred_on").agg(amount=aside.amount.sum().cast("float64")).to_pandas()
-    )
-    wide = reasons.dropna().pivot_table(index="occurred_on", columns="reason", values="amount", aggfunc="sum")
-    parts = [money.set_index("occurred_on"), counts.set_index("day"), wide.add_prefix("set aside: ")]
-    return pd.concat([part.set_axis(pd.to_datetime(part.index)) for part in parts], axis="columns").fillna(
-        0.0
-    )
-
-
-def _one_period(days: pd.DataFrame, period: Period, row: dict[str, Any], has_orders: bool) -> dict[str, Any]:
-    ours = days.loc[
-        (days.index >= pd.Timestamp(period.start)) & (days.index <= pd.Timestamp(period.end))
-    ].sum()
-    theirs = float(row["revenue"])
-    difference = float(ours["revenue"]) - theirs
-    found = {
-        "period": period.label,
-        "start": period.start,
-        "end": period.end,
-        "revenue": float(ours["revenue"]),
-        "ledger_revenue": theirs,
-        "difference": difference,
-        "share": difference / theirs if theirs else float("nan"),
-    }
-    if has_orders:
-        found |= {"orders": int(ours["orders"]), "ledger_orders": float(row["orders"])}
-    return found | {
-        name: float(amount) for name, amount in ours.items() if str(name).startswith("set aside: ")
-    }
-
-
-def _control_defects(table: pd.DataFrame, tolerance: float, name: str) -> list[Defect]:
-    allowed = tolerance * table["ledger_revenue"].abs()
-    over = table[(table["difference"].abs() > allowed)]
-    defects = []
-    if len(over):
-        worst = over.loc[over["difference"].abs().idxmax()]
-        sentence = (
-            f"{name}: revenue differs from the ledger by more than {tolerance:.2%} in {len(over)} of {len(table)} periods; "
-            f"most in {worst.name}: ours {worst['revenue']:,.2f}, ledger {worst['ledger_revenue']:,.2f}, difference "
-            f"{worst['difference']:,.2f}; look at refunds, missing ids and the time zone, or set control.tolerance"
-        )
-        defects.append(Defect("control totals differ", "refuse", sentence))
-    return defects
+def _new_per_month(log: Transactions) -> list[int]:
+    """Count customers first seen, per calendar month that was observed whole (the first may be cut)."""
+    first = log.lines.group_by("customer_id").agg(first_on=log.lines.occurred_on.min())
+    rows = first.group_by(month=first.first_on.truncate("M")).agg(n=first.count()).to_pyarrow().to_pylist()
+    seen = {f"{row['month']:%Y-%m}": row["n"] for row in rows}
+    month, counts = Period.parse(f"{log.observed_from:%Y-%m}"), []
+    while month.end <= log.observed_until:
+        counts.append(seen.get(month.label, 0))
+        month = Period.parse(f"{month.end + dt.timedelta(days=1):%Y-%m}")
+    return counts

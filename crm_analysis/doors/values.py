@@ -104,6 +104,14 @@ def _cast_to_write(column: Column, raw: ir.Value) -> str:
     )
 
 
+def product(quantity: Any, price: Any) -> Any:
+    """Quantity times a price, as money.
+
+    Floating point is exact enough here: below 10**9 its error is a thousandth of the last decimal kept.
+    """
+    return (quantity * price.cast("float64")).cast(MONEY)
+
+
 def _missing(text: ir.StringValue) -> ir.BooleanValue:
     return text.isnull() | text.strip().isin(MISSING)
 
@@ -169,7 +177,7 @@ def _number(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
 
 
 def _plain_number(raw: Any, decimal: str | None, *, whole: str, n_decimals: int) -> tuple[Any, Any]:
-    """The text with a decimal point and no thousands signs, and whether it has the shape of a number."""
+    """Text with a decimal point and no thousands signs, and whether it has the shape of a number."""
     point = decimal or _decimal_sign(raw)
     other = "," if point == "." else "."
     p, o = re.escape(point), re.escape(other)
@@ -180,7 +188,7 @@ def _plain_number(raw: Any, decimal: str | None, *, whole: str, n_decimals: int)
 
 
 def _decimal_sign(raw: Any) -> str:
-    """The decimal sign that the column proves; a point where it has whole numbers only."""
+    """Decimal sign that the column proves; a point where it has whole numbers only."""
     proofs = {
         "point": _proofs(".", ","),
         "comma": _proofs(",", "."),
@@ -191,25 +199,25 @@ def _decimal_sign(raw: Any) -> str:
     n = {name: int(count or 0) for name, count in seen.to_pyarrow().to_pylist()[0].items()}
     if n["point"] and n["comma"]:
         raise Unclear(
-            f"mixes numbers with a decimal point and with a decimal comma: {_some(raw, proofs['point'], n=1)} and "
-            f"{_some(raw, proofs['comma'], n=1)}; export the column in one style"
+            f"mixes numbers with a decimal point and with a decimal comma: {_some(raw, proofs['point'], n=1)} "
+            f"and {_some(raw, proofs['comma'], n=1)}; export the column in one style"
         )
     if n["unclear"] and not n["point"] and not n["comma"]:
         raise Unclear(
-            f"is ambiguous: in {_some(raw, proofs['unclear'])} the sign may mark decimals or thousands, and no row "
-            'proves which; set decimal = "." or decimal = ","'
+            f"is ambiguous: in {_some(raw, proofs['unclear'])} the sign may mark decimals or thousands, and no "
+            'row proves which; set decimal = "." or decimal = ","'
         )
     return "," if n["comma"] else "."
 
 
 def _column_alone(raw: Any) -> tuple[ir.Table, Any]:
-    """The column as a table of its own, and its text without blanks around it."""
+    """Column as a table of its own, and its text without blanks around it."""
     table = raw.name("value").as_table()
     return table, table.value.strip()
 
 
 def _some(raw: Any, pattern: str, *, n: int = 2) -> str:
-    """Some different values of that shape, for a message."""
+    """Show different values of a shape, for a message."""
     table, text = _column_alone(raw)
     found = table.filter(_full(text, pattern)).distinct().order_by("value").limit(n)
     return " and ".join(repr(row["value"]) for row in found.to_pyarrow().to_pylist())
@@ -287,7 +295,8 @@ def _date_order(raw: Any, stated: str | None) -> tuple[str, bool]:
     """Which order of year, month and day the column proves, and whether its times carry a zone."""
     if stated and stated not in ORDERS:
         raise Unclear(
-            f"cannot be read with dates = {stated!r}; write one of {sorted(ORDERS)} or a format such as '%d/%m/%Y'"
+            f"cannot be read with dates = {stated!r}; write one of {sorted(ORDERS)} or a format such as "
+            "'%d/%m/%Y'"
         )
     shapes = _shapes(raw)
     families: dict[tuple[str, bool], list[dict[str, Any]]] = {}
@@ -308,7 +317,7 @@ def _date_order(raw: Any, stated: str | None) -> tuple[str, bool]:
 
 
 def _shapes(raw: Any) -> list[dict[str, Any]]:
-    """The shapes of the values that are there (digits as 9), most frequent first, with their day-like maxima."""
+    """Shapes of the values (digits as 9), most frequent first, with their day-like maxima."""
     table, text = _column_alone(raw)
     parts = f"^{DATES['day and month']}"
     table = table.filter(~_missing(text)).select(
@@ -353,8 +362,8 @@ def _day_or_month(raw: Any, shapes: Sequence[dict[str, Any]]) -> str:
         )
     if first <= 12 and second <= 12:
         raise Unclear(
-            f"is ambiguous: {_some(raw, DATES['day and month'] + CLOCK)} may be day first or month first, and no "
-            'row has a number over 12 that proves which; set dates = "day first" or dates = "month first"'
+            f"is ambiguous: {_some(raw, DATES['day and month'] + CLOCK)} may be day first or month first, and "
+            'no row has a number over 12 that proves which; set dates = "day first" or dates = "month first"'
         )
     return "day first" if first > 12 else "month first"
 

@@ -51,11 +51,11 @@ class Verdict:
         return "FLAG" if self.defects else "PASS"
 
     def with_defects(self, defects: Iterable[Defect]) -> Verdict:
-        """The same verdict with further defects."""
+        """Return the same verdict with further defects."""
         return Verdict(self.table, self.n_rows, self.n_kept, (*self.defects, *defects))
 
     def refused(self) -> DataError:
-        """The error that says what refuses the table, every problem at once."""
+        """Error that says what refuses the table, every problem at once."""
         sentences = [defect.found for defect in self.defects if defect.consequence == "refuse"]
         return DataError("\n".join(sentences), verdict=self)
 
