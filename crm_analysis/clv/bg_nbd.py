@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
-from crm_analysis.clv.histories import FloatArray, Histories, distinct_histories, purchase_histories
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray, distinct_histories, purchase_histories
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.starts import describe, purchase_rate
@@ -79,6 +79,12 @@ class BgNbd(PurchaseModel):
         stays = np.exp(betaln(self.a, self.b + x + n - 1) - betaln(self.a, self.b + x))
         return stays * betainc(n, self.r + x, ahead / (self.alpha + t + ahead))
 
+    def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
+        x = histories.n_repeat
+        rate = generator.gamma(self.r + x) / (self.alpha + histories.t_observed)
+        leaving = np.maximum(generator.beta(self.a, self.b + x), 1e-12)
+        return np.minimum(generator.poisson(rate * ahead), generator.geometric(leaving))
+
     def _stays(self, x: FloatArray) -> FloatArray:
         return (self.b + x) / (self.a + self.b + x)
 
@@ -114,7 +120,7 @@ def fit_bg_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[BgNbd]:
             log_likelihood=lambda parameters: log_likelihood(parameters, histories),
             starts=[(r, r / rate, a, b) for r, a, b in ((0.4, 0.8, 2.5), (1.0, 0.2, 2.0), (0.1, 2.0, 2.0))],
             limits=LIMITS,
-            n_customers=len(customers),
+            n_customers=int(histories.n_customers.sum()),
             data=describe(histories),
         )
     )

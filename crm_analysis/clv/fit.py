@@ -137,7 +137,7 @@ class Fit(Generic[M]):
         )
 
     def standard_error(self, function: Callable[[M], Any]) -> Any:
-        """Standard error of anything computed from the model, by the delta method.
+        """Give the standard error of anything computed from the model, by the delta method.
 
         Parameters
         ----------
@@ -154,6 +154,11 @@ class Fit(Generic[M]):
         error = np.sqrt(np.einsum("i...,ij,j...->...", slope, self._log_covariance, slope))
         like = function(self.model)
         return pd.Series(error, like.index, name=like.name) if isinstance(like, pd.Series) else error[()]
+
+    def draw_model(self, generator: np.random.Generator) -> M:
+        """Draw one model that the data do not rule out: log parameters normal around the estimates."""
+        moved = generator.multivariate_normal(np.log(self._natural), self._log_covariance)
+        return replace(self.model, **dict(zip(self.covariance.index, np.exp(moved), strict=True)))  # type: ignore[type-var]
 
     @property
     def _natural(self) -> FloatArray:
@@ -243,7 +248,8 @@ def _explain(estimation: Estimation[Any], stopped: _Optimum, n_starts: int) -> s
     values = dict(zip(estimation.parameters, np.exp(stopped.position), strict=True))
     shown = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
     return (
-        f"{estimation.name}: no optimum inside the parameter space after {n_starts} starts, on {estimation.data}. "
+        f"{estimation.name}: no optimum inside the parameter space after {n_starts} starts, on "
+        f"{estimation.data}. "
         f"{_running(estimation, stopped)} (stopped at {shown})"
     )
 

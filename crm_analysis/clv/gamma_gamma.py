@@ -56,22 +56,19 @@ class GammaGamma(ParameterSet):
         shape, rate = self._learned(customers)
         if (shape <= 1).any():
             raise FitError(
-                f"Gamma-Gamma: q = {self.q:.3g}, so the mean amount over all customers is infinite and nothing can "
-                f"be expected of the {int((shape <= 1).sum())} who made no paid repeat purchase. A few amounts "
-                "carry the fit: look at the largest ones."
+                f"Gamma-Gamma: q = {self.q:.3g}, so the mean amount over all customers is infinite and none "
+                f"can be expected of {int((shape <= 1).sum())} customers without a paid repeat purchase. "
+                "A few amounts carry the fit: look at the largest ones."
             )
         return pd.Series(self.p * rate / (shape - 1), customers.index, name="expected_amount")
 
-    def amount_variances(self, customers: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-        """Variance of one amount around the customer's own mean, and of that mean around its expectation.
-
-        Infinite where the tail is too heavy to have one.
-        """
+    def draw_amounts(
+        self, customers: pd.DataFrame, purchases: pd.Series, *, generator: np.random.Generator
+    ) -> pd.Series:
+        """Draw what each customer spends in total on that many purchases."""
         shape, rate = self._learned(customers)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            second = np.where(shape > 2, rate**2 / ((shape - 1) * (shape - 2)), np.inf)
-            mean = rate / (shape - 1)
-        return self.p * second, self.p**2 * (second - mean**2)
+        scale = rate / generator.gamma(shape)
+        return pd.Series(generator.gamma(self.p * purchases) * scale, customers.index, name="amount")
 
     def _learned(self, customers: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         n, mean = _amounts(customers)
@@ -118,7 +115,7 @@ def fit_gamma_gamma(customers: pd.DataFrame) -> Fit[GammaGamma]:
 def log_likelihood(parameters: FloatArray, n: FloatArray, mean: FloatArray) -> tuple[float, FloatArray]:
     """Log likelihood of (p, q, gamma) for averages `mean` over `n` amounts, and its gradient."""
     p, q, gamma = parameters
-    counts, row, customers = np.unique(n, return_inverse=True, return_counts=True)
+    counts, customers = np.unique(n, return_counts=True)
     total = n * mean
     # Everything but the totals depends on the count alone: special functions once per distinct count.
     constant = gammaln(p * counts + q) - gammaln(p * counts) - gammaln(q) + q * np.log(gamma)
@@ -145,8 +142,8 @@ def _amounts(customers: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     if bad.any():
         first = int(bad.argmax())
         raise DataError(
-            f"customers: mean_repeat_amount {mean[first]} over n_paid_repeat {n[first]} in {int(bad.sum())} of "
-            f"{len(customers)} rows, first customer {customers.index[first]!r}; expected a positive average of the "
-            "paid repeat purchases"
+            f"customers: mean_repeat_amount {mean[first]} over n_paid_repeat {n[first]} in {int(bad.sum())} "
+            f"of {len(customers)} rows, first customer {customers.index[first]!r}; expected a positive "
+            "average of the paid repeat purchases"
         )
     return n, np.where(n > 0, mean, 0.0)

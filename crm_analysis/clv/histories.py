@@ -17,6 +17,7 @@ from crm_analysis.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 COLUMNS = ["n_repeat", "t_last", "t_observed"]
 
@@ -35,12 +36,11 @@ def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
     """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""
     checked = check_histories(customers)
     days = unit_days(unit)
-    counts = checked.get("n_customers", pd.Series(1.0, checked.index))
     return Histories(
         n_repeat=checked["n_repeat"].to_numpy(float),
         t_last=checked["t_last"].to_numpy(float) / days,
         t_observed=checked["t_observed"].to_numpy(float) / days,
-        n_customers=counts.to_numpy(float),
+        n_customers=np.ones(len(checked)) * np.asarray(checked.get("n_customers", 1.0), dtype=float),
     )
 
 
@@ -78,7 +78,7 @@ def check_histories(customers: pd.DataFrame) -> pd.DataFrame:
     return customers
 
 
-def _impossible(n_repeat: FloatArray, t_last: FloatArray, t_observed: FloatArray) -> dict[str, npt.NDArray]:
+def _impossible(n_repeat: FloatArray, t_last: FloatArray, t_observed: FloatArray) -> dict[str, BoolArray]:
     values = np.stack([n_repeat, t_last, t_observed])
     finite = np.isfinite(values).all(axis=0)
     whole = ~finite | (values == np.round(values)).all(axis=0)
@@ -92,7 +92,7 @@ def _impossible(n_repeat: FloatArray, t_last: FloatArray, t_observed: FloatArray
     }
 
 
-def _counted(customers: pd.DataFrame, bad: npt.NDArray, what: str) -> str:
+def _counted(customers: pd.DataFrame, bad: BoolArray, what: str) -> str:
     first = int(bad.argmax())
     row = ", ".join(f"{name} {customers[name].iloc[first]}" for name in COLUMNS)
-    return f"{what} in {int(bad.sum())} of {len(customers)} rows, first customer {customers.index[first]!r}: {row}"
+    return f"{what} in {bad.sum()} of {len(customers)} rows, first customer {customers.index[first]!r}: {row}"

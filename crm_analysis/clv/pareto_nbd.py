@@ -9,7 +9,6 @@ positive, and its gradient is an integral over the same nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,9 +17,9 @@ import pandas as pd
 from scipy.special import digamma, exprel, gammaln
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
-from crm_analysis.clv.histories import FloatArray, Histories, distinct_histories, purchase_histories
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray, distinct_histories, purchase_histories
 from crm_analysis.clv.purchases import NEGLIGIBLE, PurchaseModel
-from crm_analysis.clv.quadrature import legendre
+from crm_analysis.clv.quadrature import legendre, over_time
 from crm_analysis.clv.starts import describe, purchase_rate
 
 NODES = 20  # ten digits over parameters and histories far beyond any firm's
@@ -61,7 +60,7 @@ class ParetoNbd(PurchaseModel):
         return np.concatenate([_leaving(parameters, part).log_chance for part in _parts(histories)]) - here
 
     def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
-        # (beta' / (s - 1)) * (1 - (beta' / (beta' + ahead)) ** (s - 1)), written so that s = 1 is no exception.
+        # beta' / (s - 1) * (1 - (beta' / (beta' + ahead)) ** (s - 1)), written so that s may be 1.
         ages = np.log1p(ahead / (self.beta + t))
         return (self.r + x) / (self.alpha + t) * (self.beta + t) * ages * exprel((1 - self.s) * ages)
 
@@ -86,6 +85,13 @@ class ParetoNbd(PurchaseModel):
             return np.exp(constant[:, None] + log_density) / alpha[:, None] * self._survives(t[:, None], y)
 
         return over_time(density, since=since, until=until, scale=usual, nodes=48)
+
+    def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
+        rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)
+        leaving = generator.gamma(self.s, size=len(rate)) / (self.beta + histories.t_observed)
+        with np.errstate(divide="ignore"):
+            life = generator.exponential(size=len(rate)) / leaving
+        return generator.poisson(rate * np.minimum(life, ahead))
 
     def _stays(self, x: FloatArray) -> FloatArray:
         return np.ones_like(x)
@@ -125,7 +131,7 @@ def fit_pareto_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[ParetoNb
                 for r, s, beta in ((0.6, 0.6, 0.4), (1.0, 0.3, 0.3), (0.3, 3.0, 3.0))
             ],
             limits=LIMITS,
-            n_customers=len(customers),
+            n_customers=int(histories.n_customers.sum()),
             data=describe(histories),
         )
     )
@@ -151,10 +157,10 @@ def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float
         - digamma(r)
         + np.log(alpha)
         - stayed * np.log(alpha + end)
-        - left * leaving.mean_log_alpha,
-        r / alpha - (r + x) * (stayed / (alpha + end) + left * leaving.mean_inverse_alpha),
-        np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean_log_beta),
-        s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean_inverse_beta,
+        - left * leaving.mean(np.log(leaving.alpha)),
+        r / alpha - (r + x) * (stayed / (alpha + end) + left * leaving.mean(1 / leaving.alpha)),
+        np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(np.log(leaving.beta))),
+        s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean(1 / leaving.beta),
     ]
     return float(histories.n_customers @ row), np.stack(slopes) @ histories.n_customers
 
@@ -167,31 +173,20 @@ def _log_alive(parameters: FloatArray, histories: Histories) -> FloatArray:
 
 @dataclass(frozen=True)
 class _Leaving:
-    """Having left between the last purchase and the end: its likelihood, and means over when it happened."""
+    """Having left between the last purchase and the end.
+
+    log_chance : its log likelihood, shape (rows,).
+    alpha, beta : alpha + y and beta + y at the moments y of leaving, shape (rows, nodes).
+    weight : how likely each moment is, given that the customer left; rows sum to 1.
+    """
 
     log_chance: FloatArray
-    log_alpha: FloatArray
-    log_beta: FloatArray
+    alpha: FloatArray
+    beta: FloatArray
     weight: FloatArray
 
-    def _mean(self, function: Callable[[], FloatArray]) -> FloatArray:
-        return (self.weight * function()).sum(axis=1)
-
-    @property
-    def mean_log_alpha(self) -> FloatArray:
-        return self._mean(lambda: self.log_alpha)
-
-    @property
-    def mean_log_beta(self) -> FloatArray:
-        return self._mean(lambda: self.log_beta)
-
-    @property
-    def mean_inverse_alpha(self) -> FloatArray:
-        return self._mean(lambda: np.exp(-self.log_alpha))
-
-    @property
-    def mean_inverse_beta(self) -> FloatArray:
-        return self._mean(lambda: np.exp(-self.log_beta))
+    def mean(self, values: FloatArray) -> FloatArray:
+        return np.einsum("ij,ij->i", self.weight, values)
 
 
 def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
@@ -206,16 +201,16 @@ def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
     until = _until(parameters, histories)
     low = np.log(nearer + since)
     width = np.log1p((until - since) / (nearer + since))
-    near = low[:, None] + width[:, None] * points
-    far = np.log(np.exp(near) + apart)
-    log_alpha, log_beta = (near, far) if alpha < beta else (far, near)
-    log_density = near - k[:, None] * log_alpha - (s + 1) * log_beta
+    near = np.exp(low[:, None] + width[:, None] * points)
+    far = near + apart
+    at_alpha, at_beta = (near, far) if alpha < beta else (far, near)
+    log_density = np.log(near) - k[:, None] * np.log(at_alpha) - (s + 1) * np.log(at_beta)
     top = log_density[:, :1]
     density = np.exp(log_density - top) * weights
     total = density.sum(axis=1)
     with np.errstate(divide="ignore"):
         log_chance = np.log(s) + top[:, 0] + np.log(total * width)
-    return _Leaving(log_chance, log_alpha, log_beta, density / total[:, None])
+    return _Leaving(log_chance, at_alpha, at_beta, density / total[:, None])
 
 
 def _until(parameters: FloatArray, histories: Histories) -> FloatArray:

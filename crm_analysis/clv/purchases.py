@@ -17,7 +17,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from crm_analysis.clv.histories import FloatArray, Histories, purchase_histories
+from crm_analysis.clv.histories import (
+    BoolArray,
+    FloatArray,
+    Histories,
+    IntArray,
+    distinct_histories,
+    purchase_histories,
+)
 from crm_analysis.clv.parameters import ParameterSet
 from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.units import discount_per_unit, horizon_days, unit_days
@@ -40,14 +47,15 @@ class PurchaseModel(ParameterSet):
 
     def p_alive(self, customers: pd.DataFrame) -> pd.Series:
         """P(still a customer at t_observed), in [0, 1]."""
-        return pd.Series(self._alive(self._read(customers)), customers.index, name="p_alive")
+        histories, row = self._distinct(customers)
+        return pd.Series(self._alive(histories)[row], customers.index, name="p_alive")
 
     def p_buy(
         self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
     ) -> pd.Series:
         """P(at least one purchase within the horizon), in [0, 1]."""
         until = self._units(horizon, observed_until)
-        chance = self._answer(customers, lambda x, t: self._at_least(1, x, t, until))
+        chance = self._answer(customers, self._tail(1, until))
         return chance.rename("p_buy")
 
     def expected_purchases(
@@ -81,10 +89,7 @@ class PurchaseModel(ParameterSet):
     ) -> pd.DataFrame:
         """P(exactly n purchases within the horizon) for n = 0 .. up_to, one column each."""
         until = self._units(horizon, observed_until)
-        tails = [
-            self._answer(customers, lambda x, t, n=n: self._at_least(n, x, t, until))
-            for n in range(1, up_to + 2)
-        ]
+        tails = [self._answer(customers, self._tail(n, until)) for n in range(1, up_to + 2)]
         at_least = np.column_stack([np.ones(len(customers)), *tails])
         return pd.DataFrame(-np.diff(at_least), customers.index, pd.RangeIndex(up_to + 1, name="n_purchases"))
 
@@ -106,9 +111,9 @@ class PurchaseModel(ParameterSet):
 
         What this one customer may do, the parameters taken as known: `level=0.9` is exceeded by one in ten.
         """
-        until, histories = self._units(horizon, observed_until), self._read(customers)
-        quantile = self._search(histories, self._alive(histories), until, 1 - level)
-        return pd.Series(quantile, customers.index, name=f"purchases_p{100 * level:.0f}")
+        histories, row = self._distinct(customers)
+        quantile = self._search(histories, self._units(horizon, observed_until), 1 - level)
+        return pd.Series(quantile[row].astype(int), customers.index, name=f"purchases_p{100 * level:.0f}")
 
     def discounted_purchases(
         self, customers: pd.DataFrame, *, annual_discount_rate: float, horizon: Horizon | None = None
@@ -138,7 +143,21 @@ class PurchaseModel(ParameterSet):
 
         return self._answer(customers, present).rename("discounted_purchases")
 
-    # What a model supplies. x is n_repeat, t is t_observed, both of shape (rows,) or broadcasting with `ahead`.
+    def draw_purchases(
+        self,
+        customers: pd.DataFrame,
+        *,
+        horizon: Horizon,
+        generator: np.random.Generator,
+        observed_until: str | date | None = None,
+    ) -> pd.Series:
+        """Draw one possible future: the number of purchases of each customer within the horizon."""
+        histories = purchase_histories(customers, unit=self.unit)
+        alive = generator.random(len(customers)) < self.p_alive(customers).to_numpy()
+        drawn = self._draw(histories, self._units(horizon, observed_until), generator)
+        return pd.Series(np.where(alive, drawn, 0), customers.index, name="purchases")
+
+    # What a model supplies. x is n_repeat, t is t_observed; they broadcast with each other and with `ahead`.
 
     @abstractmethod
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
@@ -157,6 +176,10 @@ class PurchaseModel(ParameterSet):
         """P(at least n purchases in the time `ahead`), n >= 1, given alive."""
 
     @abstractmethod
+    def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
+        """Draw the purchases of each customer in the time `ahead`, given alive."""
+
+    @abstractmethod
     def _stays(self, x: FloatArray) -> FloatArray:
         """P(still alive just after the next purchase), given alive before it."""
 
@@ -170,7 +193,7 @@ class PurchaseModel(ParameterSet):
         return expit(-self._log_odds_gone(histories))
 
     def _expected_pairs(self, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
-        """Expected number of pairs of purchases, given alive: E[Y(Y-1)] / 2.
+        """Count the pairs of purchases expected, given alive: E[Y(Y-1)] / 2.
 
         Two purchases, the later one at s and the earlier anywhere before: the first raises what is known of
         the customer's rate by one purchase, and had to be survived.
@@ -179,34 +202,37 @@ class PurchaseModel(ParameterSet):
         pairs = lambda s: first * s * self._rate(x[:, None] + 1, t[:, None], s)  # noqa: E731
         return over_time(pairs, until=ahead, scale=self._time_scale(t))
 
-    def _search(self, histories: Histories, alive: FloatArray, until: float, above: float) -> FloatArray:
-        """Smallest n with P(more than n) <= above, by doubling and halving."""
-        quantile = np.zeros(len(alive))
+    def _tail(self, n: int, until: float) -> IfAlive:
+        return lambda x, t: self._at_least(n, x, t, until)
 
-        def exceeds(n: FloatArray, rows: FloatArray) -> FloatArray:
+    def _search(self, histories: Histories, until: float, above: float) -> FloatArray:
+        """Smallest n with P(more than n) <= above, by doubling and halving."""
+        alive = self._alive(histories)
+        low, high = np.zeros(len(alive)), np.zeros(len(alive))
+
+        def exceeds(n: FloatArray, rows: IntArray) -> BoolArray:
             tail = self._at_least(n + 1, histories.n_repeat[rows], histories.t_observed[rows], until)
             return alive[rows] * tail > above
 
         rows = np.flatnonzero(alive > above)
-        rows = rows[exceeds(np.zeros(len(rows)), rows)]
-        low, high = np.zeros(len(rows)), np.ones(len(rows))
-        while (short := exceeds(high, rows)).any():
-            low, high = np.where(short, high, low), np.where(short, 2 * high, high)
-        while (high - low > 1).any():
-            middle = np.floor((low + high) / 2)
+        while len(rows := rows[exceeds(high[rows], rows)]):
+            low[rows], high[rows] = high[rows], np.maximum(2 * high[rows], 1)
+        while len(rows := np.flatnonzero(high - low > 1)):
+            middle = np.floor((low[rows] + high[rows]) / 2)
             short = exceeds(middle, rows)
-            low, high = np.where(short, middle, low), np.where(short, high, middle)
-        quantile[rows] = high
-        return quantile
+            low[rows[short]], high[rows[~short]] = middle[short], middle[~short]
+        return high
 
-    def _read(self, customers: pd.DataFrame) -> Histories:
-        return purchase_histories(customers, unit=self.unit)
+    def _distinct(self, customers: pd.DataFrame) -> tuple[Histories, IntArray]:
+        distinct, row = distinct_histories(customers)
+        return purchase_histories(distinct, unit=self.unit), row
 
     def _units(self, horizon: Horizon, observed_until: str | date | None = None) -> float:
         return horizon_days(horizon, observed_until=observed_until) / unit_days(self.unit)
 
     def _answer(self, customers: pd.DataFrame, if_alive: IfAlive) -> pd.Series:
         """P(alive) times a function of (n_repeat, t_observed), computed once per distinct pair."""
-        histories = self._read(customers)
-        pairs, row = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
-        return pd.Series(self._alive(histories) * if_alive(pairs.real, pairs.imag)[row], customers.index)
+        histories, row = self._distinct(customers)
+        pairs, pair = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
+        answer = self._alive(histories) * if_alive(pairs.real, pairs.imag)[pair]
+        return pd.Series(answer[row], customers.index)

@@ -24,7 +24,7 @@ def purchase_rate(histories: Histories) -> float:
 
 
 def describe(histories: Histories) -> str:
-    """Customers in words: how many, and the share who never came back."""
+    """Say how many customers there are, and which share never came back."""
     n = histories.n_customers.sum()
     never = histories.n_customers[histories.n_repeat == 0].sum()
     return f"{n:,.0f} customers of whom {never / max(n, 1):.0%} never came back"

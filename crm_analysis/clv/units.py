@@ -52,8 +52,13 @@ def _is_date(text: object) -> bool:
 
 def discount_per_unit(annual_discount_rate: float, *, unit: str) -> float:
     """Continuous discount rate per `unit` of time: ln(1 + annual rate) times the unit's share of a year."""
+    check_rate(annual_discount_rate)
+    return math.log1p(annual_discount_rate) * unit_days(unit) / DAYS_PER_YEAR
+
+
+def check_rate(annual_discount_rate: float) -> None:
+    """Refuse a discount rate that is not a share of at least 0 and below 1."""
     if not 0 <= annual_discount_rate < 1:
         raise ConfigError(
-            f"annual_discount_rate {annual_discount_rate}: expected a share such as 0.15 for 15%"
+            f"annual_discount_rate {annual_discount_rate}: expected a share, such as 0.15 for 15%"
         )
-    return math.log1p(annual_discount_rate) * unit_days(unit) / DAYS_PER_YEAR

@@ -1,0 +1,95 @@
+"""How closely a model follows the customers it was fitted to: by count, and over time."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.histories import FloatArray
+from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.units import unit_days
+from crm_analysis.clv.value import model_of
+from crm_analysis.workspace import parse_length
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.transactions import Transactions
+
+
+def frequency_fit(
+    purchases: Fit[PurchaseModel] | PurchaseModel, customers: pd.DataFrame, *, up_to: int = 7
+) -> pd.DataFrame:
+    """Count customers by n_repeat, beside the number that the model expects of new customers as old as they.
+
+    Returns
+    -------
+    DataFrame, index n_repeat "0" .. and "`up_to`+": actual, expected; both sum to the number of customers.
+    """
+    model = model_of(purchases)
+    ages, n_customers = np.unique(customers["t_observed"], return_counts=True)
+    tables = [model.purchase_distribution_new(horizon=f"{age} days", up_to=up_to - 1) for age in ages]
+    expected = n_customers @ np.stack(tables)
+    actual = np.bincount(customers["n_repeat"].clip(upper=up_to), minlength=up_to + 1)
+    names = pd.Index([*map(str, range(up_to)), f"{up_to}+"], name="n_repeat")
+    return pd.DataFrame({"actual": actual, "expected": [*expected, len(customers) - expected.sum()]}, names)
+
+
+def daily_repeats(log: Transactions, *, acquired_until: date | str) -> pd.Series:
+    """Repeat purchase days per date, of the customers first seen on or before `acquired_until`."""
+    days = log.merged.filter(log.merged.n_lines > 0).select("customer_id", "occurred_on").distinct()
+    first = days.group_by("customer_id").agg(first_on=days.occurred_on.min())
+    first = first.filter(first.first_on <= pd.Timestamp(acquired_until).date())
+    repeats = days.inner_join(first, "customer_id").filter(lambda t: t.occurred_on > t.first_on)
+    counts = repeats.group_by("occurred_on").agg(n=repeats.count()).order_by("occurred_on").to_pandas()
+    return counts.set_index(pd.DatetimeIndex(counts["occurred_on"]))["n"].rename("n_repeats")
+
+
+def tracking(
+    purchases: Fit[PurchaseModel] | PurchaseModel,
+    customers: pd.DataFrame,
+    *,
+    repeats: pd.Series,
+    until: date | str,
+    step: str = "7 days",
+) -> pd.DataFrame:
+    """Follow repeat purchases over time, actual beside expected of a cohort that is never looked at again.
+
+    Parameters
+    ----------
+    customers : `first_at` of the customers that `repeats` counts.
+    repeats : repeat purchase days per date, as `daily_repeats` counts them.
+    until : last day observed, that whole day included; `step` is a length.
+
+    Returns
+    -------
+    DataFrame, index: last day of each whole step since the first customer came; actual, expected,
+    actual_cumulative, expected_cumulative. Customers count from the day after their first purchase.
+    """
+    born, n_born = np.unique(customers["first_at"].to_numpy("datetime64[D]"), return_counts=True)
+    before, length = born[0] - np.timedelta64(1, "D"), int(parse_length(step))
+    n_steps = int((np.datetime64(until, "D") - before).astype(int)) // length
+    ends = before + length * np.arange(1, n_steps + 1)
+    model = model_of(purchases)
+    ages = np.maximum((ends[:, None] - born).astype(int), 0)
+    expected = _expected_new(model, ages) @ n_born
+    dates = repeats.index.to_numpy("datetime64[D]")
+    actual = np.array([repeats.to_numpy()[dates <= end].sum() for end in ends])
+    return pd.DataFrame(
+        {
+            "actual": np.diff(actual, prepend=0),
+            "expected": np.diff(expected, prepend=0.0),
+            "actual_cumulative": actual,
+            "expected_cumulative": expected,
+        },
+        pd.DatetimeIndex(ends, name="until"),
+    )
+
+
+def _expected_new(model: PurchaseModel, ages: np.ndarray) -> FloatArray:
+    """Expect repeat purchases of new customers at each age in days, once per distinct age."""
+    distinct, row = np.unique(ages, return_inverse=True)
+    new = np.zeros(len(distinct))
+    return model._expected(new, new, distinct / unit_days(model.unit))[row].reshape(ages.shape)
