@@ -53,7 +53,7 @@ def draw_uplifts(customers: Customers, rng: np.random.Generator) -> Array:
 def run_campaigns(
     orders: pd.DataFrame, customers: Customers, uplifts: Array, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Orders with the campaigns' effects, and the contacts: campaign, customer (position), treated."""
+    """Return the orders with all effects, and the contacts: campaign, customer (position), treated."""
     contacts = []
     for campaign in CAMPAIGNS:
         reached = _eligible(orders, campaign)
@@ -68,13 +68,13 @@ def run_campaigns(
 
 
 def _eligible(orders: pd.DataFrame, campaign: Campaign) -> Array:
-    """Customers who bought in the year before: not a random choice, as in life."""
+    """Return the customers who bought in the year before: not a random choice, as in life."""
     recent = orders["at"].between(campaign.sent - 365, campaign.sent)
     return np.unique(orders.loc[recent, "customer"])
 
 
 def expected_extra(customers: Customers, uplift: Array, start: float, days: int) -> Array:
-    """Expected additional orders of each customer in the `days` from `start`; none after the end of life."""
+    """Return the expected extra orders of each customer in the `days` from `start`, none after its end."""
     until = np.clip(customers.end, start, start + days)
     return uplift * customers.rate / YEAR * (seasonal_time(until) - seasonal_time(np.full_like(until, start)))
 
@@ -101,7 +101,7 @@ def _extra_orders(
 def _pull_forward(
     orders: pd.DataFrame, treated: Array, campaign: Campaign, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Half of what the treated would have bought just after the window is bought inside it."""
+    """Move orders: half of what the treated would have bought just after the window is bought inside it."""
     end = campaign.sent + campaign.days
     later = orders["customer"].isin(treated) & orders["at"].between(end, end + PULLED_DAYS)
     later &= orders["planted"] == ""
@@ -145,7 +145,7 @@ def campaign_table() -> pd.DataFrame:
 def true_effects(
     contacts: pd.DataFrame, orders: pd.DataFrame, profit: Array, customers: Customers, uplifts: Array
 ) -> pd.DataFrame:
-    """What each campaign did: expected and realised extra orders, what they brought, and what it cost.
+    """Return what each campaign did: expected and realised extra orders, what they brought and cost.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def true_effects(
 
 
 def extra_after_snapshot(customers: Customers, uplifts: Array) -> dict[str, Array]:
-    """Expected extra orders in the 90 days after the snapshot, by action."""
+    """Return the expected extra orders in the 90 days after the snapshot, by action."""
     return {
         f"extra_orders_{action}": expected_extra(customers, uplifts[:, k], LOG_END, ACTION_DAYS)
         for k, action in enumerate(ACTIONS)

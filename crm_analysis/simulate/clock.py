@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Array = npt.NDArray[Any]
 
@@ -52,6 +53,11 @@ def timestamps(at: Array) -> Array:
 def dates(at: Array) -> Array:
     """Calendar moments as datetime64[us] at midnight; NaN, infinity: NaT."""
     return timestamps(at).astype("datetime64[D]").astype("datetime64[us]")
+
+
+def in_log(at: pd.Series) -> pd.Series:
+    """Tell which moments lie in the log, 2022-01-01 to 2025-12-31."""
+    return at.between(LOG_FROM, LOG_END, inclusive="left")
 
 
 def year_of(at: Array) -> Array:

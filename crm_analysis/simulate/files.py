@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.simulate.firms import Firm, firm
 from crm_analysis.simulate.plan import FIRMS
-from crm_analysis.simulate.world import Firm, firm
 
 FILES = {
     "transactions": "transactions.parquet",
@@ -72,19 +72,18 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    is_truth = "truth" in path.parts
-    columns = {str(name): _column(table[name], is_truth=is_truth) for name in table.columns}
+    columns = {str(name): _column(table[name]) for name in table.columns}
     pq.write_table(
         pa.table(columns), path, compression="zstd", compression_level=15, store_decimal_as_integer=True
     )
 
 
-def _column(values: pd.Series, *, is_truth: bool) -> Any:
+def _column(values: pd.Series) -> Any:
     import pyarrow as pa
 
     if values.name in MONEY:
         return _decimals(values)
-    if values.name in DATES and not is_truth:
+    if values.name in DATES:
         return pa.array(values.to_numpy().astype("datetime64[D]"))
     if values.dtype.kind == "M":
         return pa.array(values.to_numpy().astype("datetime64[us]"))

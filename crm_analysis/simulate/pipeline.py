@@ -76,7 +76,7 @@ class Deals:
     stalled: Array
 
     def take(self, rows: Array) -> Deals:
-        """The deals at positions `rows`."""
+        """Return the deals at positions `rows`."""
         return Deals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @property
@@ -139,7 +139,7 @@ def stage_chances(plan: Plan, owners: Owners) -> Array:
 
 
 def _level(rate: float, spread: Array, chance: Array) -> float:
-    """The log odds at which the mean of expit(level + spread) is `rate`, by bisection."""
+    """Find the log odds at which the mean of expit(level + spread) is `rate`, by bisection."""
     low, high = -10.0, 10.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -226,9 +226,9 @@ def _phones(n: int, rng: np.random.Generator) -> Array:
 
 
 def _with_duplicates(deals: Deals, owners: Owners, rng: np.random.Generator) -> Deals:
-    """Adds second records of the same prospect, made days later by whoever answered; none of them is won."""
-    n = len(deals.created)
-    original = np.flatnonzero(rng.random(n) < SHARE_DUPLICATED)
+    """Add second records of the same prospect, made days later by whoever answered; none is won."""
+    inside = deals.created >= LOG_FROM
+    original = np.flatnonzero(inside & (rng.random(len(inside)) < SHARE_DUPLICATED))
     created = deals.created[original] + rng.uniform(1, 20, len(original))
     original, created = original[created < LOG_END], created[created < LOG_END]
     copies = deals.take(original)
@@ -258,14 +258,14 @@ def _sorted(deals: Deals, copies: Deals) -> Deals:
 
 
 def _stall(deals: Deals, rng: np.random.Generator) -> Deals:
-    """Some lost deals are not closed for a year or more: nobody admits the loss."""
+    """Close some lost deals a year or more late: nobody admits the loss."""
     stalled = (rng.random(len(deals.created)) < SHARE_STALLED) & ~deals.won
     delay = rng.uniform(400, 1200, len(stalled))
     return replace(deals, stalled=stalled, lost_at=deals.lost_at + np.where(stalled, delay, 0.0))
 
 
 def _leave_behind(deals: Deals, owners: Owners, rng: np.random.Generator) -> Deals:
-    """What happens to the open deals of owners who leave.
+    """Hand over, or leave lying, the open deals of owners who leave.
 
     Deals that will go on are handed over; of those whose next event is the loss, most are left lying.
     Neither changes how a deal ends.
@@ -286,7 +286,7 @@ def _leave_behind(deals: Deals, owners: Owners, rng: np.random.Generator) -> Dea
 def stage_history(
     deals: Deals, amount: Array, account: Array, owners: Owners, pace: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """What the CRM kept: one row per stage entry, and rows where only amount or expected close changed.
+    """Return what the CRM kept: a row per stage entry, and one where only amount or expected close changed.
 
     Parameters
     ----------
@@ -307,7 +307,7 @@ def stage_history(
 
 
 def _choose_skips(deals: Deals, rng: np.random.Generator) -> Array:
-    """True where a stage that the deal passed was never entered in the CRM, shape (n, 5)."""
+    """Mark stages that the deal passed but that were never entered in the CRM, shape (n, 5)."""
     n = len(deals.created)
     chosen = (rng.random(n) < SHARE_SKIPPED) & (deals.furthest >= 2)
     stage = 1 + np.floor(rng.random(n) * np.maximum(deals.furthest - 1, 1)).astype(int)
@@ -376,7 +376,6 @@ def _dress(
     handed_over = (deals.new_owner[deal] >= 0) & (at >= owners.left[deals.owner[deal]])
     owner = np.where(handed_over, deals.new_owner[deal], deals.owner[deal])
     recorded = (rng.random(len(deals.created)) < SHARE_REASON_RECORDED)[deal] & (stage == LOST)
-    reason = np.where(deals.duplicate_of[deal] >= 0, "Duplicate", np.array(LOST_REASONS)[deals.reason[deal]])
     unrecorded = (stage == LOST) & ~recorded
     return pd.DataFrame(
         {
@@ -390,7 +389,7 @@ def _dress(
             "segment": np.array(SEGMENTS)[deals.segment[deal]],
             "phone": deals.phone[deal],
             "account_id": text_where(stage == WON, account[deal]),
-            "lost_reason": text_where(recorded, reason),
+            "lost_reason": text_where(recorded, lost_reasons(deals)[deal]),
             "deal": deal,
             "planted": np.where(unrecorded, "lost reason not recorded", rows["planted"]),
         }
@@ -401,6 +400,11 @@ def opportunity_ids(deals: Deals) -> Array:
     """Six-digit text for the opportunities created inside the log, "" for older ones."""
     inside = deals.created >= LOG_FROM
     return np.where(inside, np.char.zfill(np.cumsum(inside).astype(str), 6), "")
+
+
+def lost_reasons(deals: Deals) -> Array:
+    """Return why each deal would be lost, whether recorded or not."""
+    return np.where(deals.duplicate_of >= 0, "Duplicate", np.array(LOST_REASONS)[deals.reason])
 
 
 def text_where(known: Array, values: Array) -> pd.Series:
@@ -429,7 +433,7 @@ def _stage_before(rows: pd.DataFrame) -> Array:
 
 
 def _since(rows: pd.DataFrame, planted: str) -> Array:
-    """True on the row so marked and on all later rows of the same deal."""
+    """Mark the row so planted and all later rows of the same deal."""
     return (rows["planted"] == planted).groupby(rows["deal"]).cummax().to_numpy()
 
 

@@ -62,11 +62,11 @@ class Plan:
         return reached[1:] / reached[:-1]
 
 
-_FIRM_A = Plan(RATES, MIX, leads_per_spend=1.03)
+_FIRM_A = Plan(RATES, MIX, leads_per_spend=1.05)
 
 
 def plan(firm: str, *, variant: str) -> Plan:
-    """The plan of firm "A" or "B" in one of `VARIANTS`.
+    """Return the plan of firm "A" or "B" in one of `VARIANTS`.
 
     Raises
     ------
@@ -89,11 +89,11 @@ def _weak_at(transition: int) -> Plan:
     """Firm B: one transition at half of firm A's rate, the others nearly equal; larger and slower deals."""
     factor = np.array([1.02, 0.99, 0.97, 0.96])
     factor[transition] *= 0.5
-    return Plan(RATES * factor[:, None], MIX, order_size=1.1, pace=100 / 60)
+    return Plan(RATES * factor[:, None], MIX, order_size=1.08, pace=100 / 60)
 
 
 def rate_table(firm_plan: Plan) -> pd.DataFrame:
-    """True eventual rates: transition, segment ("all" or one of SEGMENTS), rate."""
+    """Return the true eventual rates: transition, segment ("all" or one of SEGMENTS), rate."""
     columns = [firm_plan.overall_rates, *firm_plan.rates.T]
     return pd.DataFrame(
         [
@@ -106,12 +106,18 @@ def rate_table(firm_plan: Plan) -> pd.DataFrame:
 
 
 def log_mean(a: float, b: float) -> float:
-    """(a - b) / ln(a / b), and a where both are equal."""
+    """Return (a - b) / ln(a / b), and a where both are equal."""
     return a if a == b else (a - b) / float(np.log(a / b))
 
 
 def stage_split(variant: str) -> pd.DataFrame:
-    """The true gap in wins per 1,000 entrants, firm A less firm B, split over the transitions.
+    """Split the true gap of a variant, firm A less firm B, over the transitions."""
+    a, b = (plan(firm, variant=variant).overall_rates for firm in FIRMS)
+    return split_gap(a, b)
+
+
+def split_gap(rates_a: Array, rates_b: Array) -> pd.DataFrame:
+    """Split the gap in wins per 1,000 entrants over the transitions.
 
     Returns
     -------
@@ -121,18 +127,22 @@ def stage_split(variant: str) -> pd.DataFrame:
 
     Source: Ang (2004), Energy Policy 32, 1131 (LMDI-I).
     """
-    a, b = (plan(firm, variant=variant).overall_rates for firm in FIRMS)
-    wins_a, wins_b = 1000 * float(a.prod()), 1000 * float(b.prod())
-    contribution = log_mean(wins_a, wins_b) * np.log(a / b)
+    wins_a, wins_b = 1000 * float(rates_a.prod()), 1000 * float(rates_b.prod())
+    contribution = log_mean(wins_a, wins_b) * np.log(rates_a / rates_b)
     gap = wins_a - wins_b
-    share = contribution / gap if gap else np.full(len(contribution), np.nan)
     return pd.DataFrame(
-        {"transition": TRANSITIONS, "rate_a": a, "rate_b": b, "contribution": contribution, "share": share}
+        {
+            "transition": TRANSITIONS,
+            "rate_a": rates_a,
+            "rate_b": rates_b,
+            "contribution": contribution,
+            "share": contribution / gap if gap else np.nan,
+        }
     )
 
 
 def mix_split(variant: str) -> pd.DataFrame:
-    """The same gap split into who is asked (mix) and how they answer (rate), per 1,000 entrants.
+    """Split the same gap into who is asked (mix) and how they answer (rate), per 1,000 entrants.
 
     Source: Kitagawa (1955), Journal of the American Statistical Association 50, 1168.
     """

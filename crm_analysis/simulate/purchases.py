@@ -15,10 +15,10 @@ import pandas as pd
 from crm_analysis.simulate.clock import (
     FUTURE_END,
     LOG_END,
-    LOG_FROM,
     YEAR,
     Array,
     calendar_time,
+    in_log,
     seasonal_time,
     year_of,
 )
@@ -93,7 +93,7 @@ def draw_orders(customers: Customers, deals: Deals, rng: np.random.Generator) ->
     day = np.floor(again["at"])
     second = again.assign(at=day + (again["at"] - day) * 0.5 + 0.45)
     second = second[second["at"] < customers.end[second["customer"]]]
-    inside = np.flatnonzero(repeat["at"].between(LOG_FROM, LOG_END, inclusive="left"))
+    inside = np.flatnonzero(in_log(repeat["at"]))
     giant = rng.choice(inside, N_GIANT_ORDERS, replace=False)
     repeat.loc[giant, "size"] = GIANT_ORDER
     repeat.loc[giant, "planted"] = "giant order"
@@ -128,10 +128,11 @@ def _repeat_orders(customers: Customers, rng: np.random.Generator) -> pd.DataFra
     )
 
 
-def number_orders(orders: pd.DataFrame) -> pd.DataFrame:
-    """Orders by time, numbered with seven-digit text."""
+def number_orders(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return orders by time, numbered with seven-digit text, each through one channel."""
     orders = orders.sort_values(["at", "customer"], kind="stable", ignore_index=True)
-    return orders.assign(order_id=np.char.zfill(np.arange(1, len(orders) + 1).astype(str), 7))
+    ids = np.char.zfill(np.arange(1, len(orders) + 1).astype(str), 7)
+    return orders.assign(order_id=ids, channel=rng.choice(len(CHANNELS), len(orders), p=[0.5, 0.3, 0.2]))
 
 
 def draw_lines(orders: pd.DataFrame, customers: Customers, rng: np.random.Generator) -> pd.DataFrame:

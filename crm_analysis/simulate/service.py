@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crm_analysis.simulate.clock import LOG_END, LOG_FROM, YEAR, Array, dates, timestamps
+from crm_analysis.simulate.clock import LOG_END, LOG_FROM, YEAR, Array, dates, in_log, timestamps
 from crm_analysis.simulate.pipeline import text_where
 from crm_analysis.simulate.purchases import Customers
 
@@ -32,7 +32,7 @@ def draw_service(customers: Customers, refunds: pd.DataFrame, rng: np.random.Gen
         at = from_[customer] + rng.random(len(customer)) * (until - from_)[customer]
         parts.append(pd.DataFrame({"customer": customer, "at": at, "kind": kind}))
     service = pd.concat(parts, ignore_index=True).assign(quantity=1)
-    service = service[service["at"].between(LOG_FROM, LOG_END, inclusive="left")]
+    service = service[in_log(service["at"])]
     return service.sort_values(["at", "customer"], kind="stable", ignore_index=True)
 
 
@@ -58,7 +58,7 @@ def draw_payments(
     orders: pd.DataFrame, amount: Array, customers: Customers, credit_days: Array, rng: np.random.Generator
 ) -> pd.DataFrame:
     """One payment per order inside the log: order (position), due, paid (infinite: never), amount (cents)."""
-    order = np.flatnonzero(orders["at"].between(LOG_FROM, LOG_END, inclusive="left"))
+    order = np.flatnonzero(in_log(orders["at"]))
     customer = orders["customer"].to_numpy()[order]
     payer = rng.choice(3, len(customers.acquired), p=[0.75, 0.20, 0.05])[customer]
     u = rng.normal(size=len(order))
@@ -113,6 +113,11 @@ def draw_reasons(customers: Customers, rng: np.random.Generator) -> tuple[Array,
         }
     )
     return reason, table.sort_values(["left_at", "customer_id"], ignore_index=True)
+
+
+def draw_regions(customers: Customers, rng: np.random.Generator) -> Array:
+    """Draw each customer's sales region."""
+    return rng.choice(np.array(REGIONS), len(customers.acquired), p=[0.3, 0.22, 0.18, 0.12, 0.1, 0.08])
 
 
 def draw_referrers(customers: Customers, referred: Array, rng: np.random.Generator) -> pd.Series:
