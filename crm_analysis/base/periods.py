@@ -1,12 +1,11 @@
 """What happened in a period, and what changed against another one.
 
-Everything is computed in the engine, on the purchases of the log; a handful of rows comes back. A customer
-is active in a period with at least one order in it (refunds alone are none), and an active customer is
-exactly one of
+Everything is computed in the engine, on the merged log; a handful of rows comes back. A customer is active
+in a period with at least one order in it (refunds alone are none), and an active customer is exactly one of
 
 - new: acquired in the period. `acquired_at` says so where a customer master knows it, else the first
-  purchase seen; where the log begins in the middle of customers' lives, and no master knows better, early
-  periods count older customers as new. `new_by` and `log_days_before` say how far that can be trusted;
+  purchase seen. Where the log begins in the middle of customers' lives and no master knows better, nobody
+  can tell within `burn_in_days` of its begin: `n_new` is missing there, and `new_by` says which it is;
 - returning: also active in the period just before;
 - reactivated: acquired earlier, and not active in the period just before.
 
@@ -51,8 +50,8 @@ def period_history(log: Transactions, *, by: By, calendar: Calendar | None = Non
         n_not_returned, n_opening (active in the period before), n_orders, revenue, revenue_new,
         revenue_returning, revenue_reactivated, orders_per_customer, average_order_value,
         repeat_buying_rate (n_returning / n_opening); where line costs are known profit, margin and
-        average_order_profit; new_by, log_days_before. What needs a period before that was not wholly
-        observed is missing, not zero.
+        average_order_profit; new_by ("acquired_at" or "first seen"). What needs a period before that was not
+        wholly observed is missing, not zero; so are new customers within the log's burn-in.
     """
     return _history(log, _period_holding(log.observed_until, by, calendar))
 
@@ -97,6 +96,8 @@ class Bridge:
     profit : the same for profit with margin as fourth factor; None without costs, or where one of the two
         profits is not above 0 and has no logarithm.
     new_by : "acquired_at" or "first seen": how new customers are known.
+    new_known : False within the burn-in of a log that begins in the middle of customers' lives: some of the
+        new ones are older, and really reactivated.
     """
 
     period: Period
@@ -105,6 +106,7 @@ class Bridge:
     revenue: pd.DataFrame
     profit: pd.DataFrame | None
     new_by: str
+    new_known: bool
 
 
 def bridge(log: Transactions, *, period: Period | str, compare: Period | str) -> Bridge:
@@ -130,6 +132,7 @@ def bridge(log: Transactions, *, period: Period | str, compare: Period | str) ->
         revenue=log_mean_split(_factors(before, compare), _factors(after, period)),
         profit=_profit_split(before, after, (compare, period)),
         new_by=_new_by(log),
+        new_known=_new_known(log, period),
     )
 
 
@@ -212,23 +215,17 @@ def _refuse_incomparable(log: Transactions, period: Period, compare: Period) -> 
 # One row per customer and period.
 
 
-def _bought(purchases: ir.Table) -> ir.BooleanColumn:
-    """Tell purchases from rows that hold nothing but a refund; a purchase for nothing is one."""
-    return purchases.amount >= 0
-
-
-def _order_count(log: Transactions, purchases: ir.Table, where: ir.BooleanColumn) -> ir.IntegerScalar:
-    return purchases.order_id.nunique(where=where) if log.has_orders else purchases.count(where=where)
+def _order_count(log: Transactions, merged: ir.Table, where: ir.BooleanColumn) -> ir.IntegerScalar:
+    """Count a customer's orders; one without an id is its day."""
+    if not log.has_orders:
+        return merged.occurred_on.nunique(where=where)
+    unnamed = merged.count(where=where) - merged.order_id.count(where=where)
+    return merged.order_id.nunique(where=where) + unnamed
 
 
 def _acquired(log: Transactions) -> ir.Table:
     """customer_id, acquired_on: the master's date, or the first purchase where earlier or all there is."""
-    purchases = log.purchases
-    seen = (
-        purchases.filter(_bought(purchases))
-        .group_by("customer_id")
-        .aggregate(acquired_on=_.occurred_on.min())
-    )
+    seen = log.purchases.group_by("customer_id").aggregate(acquired_on=_.occurred_on.min())
     if log.acquired is None:
         return seen
     known = log.acquired.group_by(known_id=_.customer_id).aggregate(known_on=_.acquired_at.cast("date").min())
@@ -241,8 +238,13 @@ def _new_by(log: Transactions) -> str:
     return "first seen" if log.acquired is None else "acquired_at"
 
 
+def _new_known(log: Transactions, period: Period) -> bool:
+    sure_from = log.observed_from + dt.timedelta(days=log.burn_in_days)
+    return log.acquired is not None or period.start >= sure_from
+
+
 def _has_cost(log: Transactions) -> bool:
-    return "cost" in log.purchases.columns
+    return "cost" in log.merged.columns
 
 
 def _number_of(day: ir.DateColumn, first: Period) -> ir.IntegerColumn:
@@ -253,11 +255,11 @@ def _number_of(day: ir.DateColumn, first: Period) -> ir.IntegerColumn:
 
 def _cells(log: Transactions, first: Period) -> ir.Table:
     """One row per customer and period with any line in it: n_orders, revenue and cost."""
-    purchases = log.purchases.mutate(number=_number_of(log.purchases.occurred_on, first))
-    sums = {"n_orders": _order_count(log, purchases, _bought(purchases)), "revenue": purchases.amount.sum()}
+    merged = log.merged.mutate(number=_number_of(log.merged.occurred_on, first))
+    sums = {"n_orders": _order_count(log, merged, merged.n_lines > 0), "revenue": merged.amount.sum()}
     if _has_cost(log):
-        sums["cost"] = purchases.cost.sum()
-    return purchases.group_by("customer_id", "number").aggregate(**sums)
+        sums["cost"] = merged.cost.sum()
+    return merged.group_by("customer_id", "number").aggregate(**sums)
 
 
 def _grouped(log: Transactions, first: Period) -> ir.Table:
@@ -308,7 +310,7 @@ def _with_calendar(totals: pd.DataFrame, log: Transactions, periods: list[Period
         end=pd.to_datetime([p.end for p in periods]),
         complete=[_is_complete(log, p) for p in periods],
         new_by=_new_by(log),
-        log_days_before=[(p.start - log.observed_from).days for p in periods],
+        new_known=[_new_known(log, p) for p in periods],
     )
 
 
@@ -332,41 +334,39 @@ def _ratio(top: pd.Series, bottom: pd.Series) -> pd.Series:
 
 
 def _hide_unknowable(table: pd.DataFrame, log: Transactions) -> pd.DataFrame:
-    """Blank what compares with a period not wholly observed, and first sights in the first period."""
+    """Blank what compares with a period not wholly observed, and new customers that may be older."""
     compared = ["n_opening", "n_not_returned", "n_returning", "n_reactivated", "repeat_buying_rate"]
     compared += ["revenue_returning", "revenue_reactivated"]
     table.loc[~table["complete"].shift(fill_value=False), compared] = np.nan
-    if log.acquired is None:
-        table.loc[table["log_days_before"] <= 0, ["n_new", "revenue_new"]] = np.nan
-    return table
+    table.loc[~table["new_known"], ["n_new", "revenue_new"]] = np.nan
+    return table.drop(columns="new_known")
 
 
 def _order_columns(table: pd.DataFrame) -> pd.DataFrame:
     first = ["start", "end", "complete", "n_customers", "n_new", "n_returning", "n_reactivated"]
     first += ["n_not_returned", "n_opening", "n_orders", "revenue"]
-    last = ["new_by", "log_days_before"]
-    rest = [c for c in table if c not in (*first, *last, "cost")]
-    return table[[*first, *rest, *last]]
+    rest = [c for c in table if c not in (*first, "new_by", "cost")]
+    return table[[*first, *rest, "new_by"]]
 
 
 # The bridge between two periods.
 
 
 def _per_customer(log: Transactions, windows: dict[str, Period]) -> ir.Table:
-    """One row per customer with any line in a window; n_orders, revenue, profit with the window's suffix."""
-    purchases = log.purchases.filter(ibis.or_(*(_within(log.purchases, p) for p in windows.values())))
+    """One row per customer with any line in a window: n_orders, revenue, cost with the window's suffix."""
+    merged = log.merged.filter(ibis.or_(*(_within(log.merged, p) for p in windows.values())))
     sums: dict[str, ir.Value] = {}
     for suffix, period in windows.items():
-        inside = _within(purchases, period)
-        sums[f"n_orders{suffix}"] = _order_count(log, purchases, inside & _bought(purchases))
-        sums[f"revenue{suffix}"] = purchases.amount.sum(where=inside)
+        inside = _within(merged, period)
+        sums[f"n_orders{suffix}"] = _order_count(log, merged, inside & (merged.n_lines > 0))
+        sums[f"revenue{suffix}"] = merged.amount.sum(where=inside)
         if _has_cost(log):
-            sums[f"profit{suffix}"] = (purchases.amount - purchases.cost).sum(where=inside)
-    return purchases.group_by("customer_id").aggregate(**sums)
+            sums[f"cost{suffix}"] = merged.cost.sum(where=inside)
+    return merged.group_by("customer_id").aggregate(**sums)
 
 
-def _within(purchases: ir.Table, period: Period) -> ir.BooleanColumn:
-    return purchases.occurred_on.between(ibis.literal(period.start), ibis.literal(period.end))
+def _within(merged: ir.Table, period: Period) -> ir.BooleanColumn:
+    return merged.occurred_on.between(ibis.literal(period.start), ibis.literal(period.end))
 
 
 def _totals(log: Transactions, period: Period) -> pd.Series:
@@ -411,7 +411,10 @@ def _flow(groups: pd.DataFrame, opening: pd.Series, closing: pd.Series) -> pd.Da
     optional = change.index.isin(["acquired in between", "refunds only"])
     change = change[~optional | change.any(axis="columns")]
     ends = pd.DataFrame([opening, closing], index=["opening", "closing"])
-    return pd.concat([ends.iloc[:1], change, ends.iloc[1:]]).rename_axis("step")
+    flow = pd.concat([ends.iloc[:1], change, ends.iloc[1:]]).rename_axis("step")
+    if "cost" in flow:
+        flow["profit"] = flow["revenue"] - flow.pop("cost")
+    return flow
 
 
 def _refuse_gap(flow: pd.DataFrame) -> None:
@@ -439,10 +442,13 @@ def _factors(totals: pd.Series, period: Period) -> pd.Series:
 
 
 def _profit_split(before: pd.Series, after: pd.Series, periods: tuple[Period, Period]) -> pd.DataFrame | None:
-    if "profit" not in before or min(before["profit"], after["profit"]) <= 0:
+    if "cost" not in before:
+        return None
+    margins = [1 - side["cost"] / side["revenue"] for side in (before, after)]
+    if min(margins) <= 0:
         return None
     sides = [
-        pd.concat([_factors(side, period), pd.Series({"margin": side["profit"] / side["revenue"]})])
-        for side, period in zip((before, after), periods, strict=True)
+        pd.concat([_factors(side, period), pd.Series({"margin": margin})])
+        for side, period, margin in zip((before, after), periods, margins, strict=True)
     ]
     return log_mean_split(*sides)
