@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import ibis
@@ -94,6 +95,8 @@ def check_rows(
     name: str,
     amount: str | None = None,
     max_set_aside: float = 1.0,
+    counted: str = "rows",
+    in_order: bool = True,
 ) -> Checked:
     """Apply the checks to a canonical table; counts are taken in the table's own engine.
 
@@ -102,13 +105,19 @@ def check_rows(
     name : what the table is called in sentences, such as "orders.csv".
     amount : column of money; defects then say their share of revenue.
     max_set_aside : share of rows, above which the verdict is REFUSE.
+    counted : what one row is, in sentences.
+    in_order : the table keeps the order of its source; of one that does not, the examples are sorted.
     """
     marked = table.mutate(reason=_first_reason(table, checks))
     counts = _count(marked, checks, amount)
     n_rows = sum(n for n, *_ in counts.values())
     aside = {reason: n for reason, (n, *_) in counts.items() if reason}
     aside = {check.name: aside[check.name] for check in checks if check.name in aside}
-    defects = [*_defects(marked, checks, counts, name), *_too_many(aside, n_rows, max_set_aside, name)]
+    examples = partial(_examples, in_order=in_order)
+    defects = [
+        *_defects(marked, checks, counts, (name, counted), examples),
+        *_too_many(aside, n_rows, max_set_aside, name),
+    ]
     return Checked(
         kept=marked.filter(marked.reason.isnull()).drop("reason"),
         set_aside_rows=marked.filter(marked.reason.notnull()),
@@ -129,15 +138,15 @@ def _holds(check: Check, table: ir.Table) -> ir.BooleanValue:
 
 def _count(marked: ir.Table, checks: Sequence[Check], amount: str | None) -> dict[str | None, list[Any]]:
     """Per reason (None: kept): rows, money, then rows and money of every check that sets nothing aside."""
-    money = marked[amount].abs() if amount else ibis.literal(0)
-    measures = {"n": marked.count(), "money": money.sum()}
-    for i, check in enumerate(_marks(checks)):
-        measures |= {
-            f"n{i}": _holds(check, marked).sum(),
-            f"money{i}": money.sum(where=_holds(check, marked)),
-        }
+    wheres = [None, *(_holds(check, marked) for check in _marks(checks))]
+    measures: dict[str, Any] = {}
+    for i, where in enumerate(wheres):
+        measures[f"n{i}"] = marked.count(where=where)
+        if amount:
+            measures[f"money{i}"] = marked[amount].abs().sum(where=where)
     rows = marked.group_by("reason").agg(**measures).to_pyarrow().to_pylist()
-    return {row.pop("reason"): list(row.values()) for row in rows}
+    each = range(len(wheres))
+    return {row["reason"]: [row.get(f"{m}{i}") for i in each for m in ("n", "money")] for row in rows}
 
 
 def _marks(checks: Sequence[Check]) -> list[Check]:
@@ -145,7 +154,11 @@ def _marks(checks: Sequence[Check]) -> list[Check]:
 
 
 def _defects(
-    marked: ir.Table, checks: Sequence[Check], counts: dict[str | None, list[Any]], name: str
+    marked: ir.Table,
+    checks: Sequence[Check],
+    counts: dict[str | None, list[Any]],
+    names: tuple[str, str],
+    examples: Callable[[ir.Table, tuple[str, ...]], tuple[str, ...]],
 ) -> list[Defect]:
     """Defects of the checks that found rows; flags and refusals look at kept rows: each row counts once."""
     n_rows = sum(row[0] for row in counts.values())
@@ -162,23 +175,30 @@ def _defects(
             i_mark += 1
         if n:
             share = float(amount or 0) / money if money else None
-            defects.append(_defect(check, name, int(n), n_rows, share, _examples(rows, check.shows)))
+            defects.append(_defect(check, names, int(n), n_rows, share, examples(rows, check.shows)))
     return defects
 
 
 def _defect(
-    check: Check, name: str, n: int, n_rows: int, revenue: float | None, examples: tuple[str, ...]
+    check: Check,
+    names: tuple[str, str],
+    n: int,
+    n_rows: int,
+    revenue: float | None,
+    examples: tuple[str, ...],
 ) -> Defect:
-    found = f"{name}: {n:,} of {n_rows:,} rows ({n / n_rows:.1%}) {check.found}"
+    name, counted = names
+    found = f"{name}: {n:,} of {n_rows:,} {counted} ({n / n_rows:.1%}) {check.found}"
     return Defect(check.name, check.consequence, found, n, n / n_rows, revenue, examples, check.bias)
 
 
-def _examples(rows: ir.Table, shows: tuple[str, ...]) -> tuple[str, ...]:
-    """Show some rows as text: the first ones of a file, for DuckDB keeps its order."""
+def _examples(rows: ir.Table, shows: tuple[str, ...], *, in_order: bool) -> tuple[str, ...]:
+    """Show some rows as text: the first ones of a file, for DuckDB keeps its order; else the smallest."""
     columns = [column for column in ("source_line", "source_row", *shows) if column in rows.columns]
     if not columns:
         return ()
-    found = rows.select(columns).limit(N_EXAMPLES).to_pyarrow().to_pylist()
+    some = rows.select(columns) if in_order else rows.select(columns).order_by(columns)
+    found = some.limit(N_EXAMPLES).to_pyarrow().to_pylist()
     return tuple(", ".join(f"{_word(k)} {v}" for k, v in row.items()) for row in found)
 
 
