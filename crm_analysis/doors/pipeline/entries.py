@@ -19,7 +19,7 @@ ATTRIBUTES = ("owner", "amount", "source", "segment", "account_id", "lost_reason
 
 
 def attributes(table: ir.Table) -> list[str]:
-    """The optional columns that the table has."""
+    """List the optional columns that the table has."""
     return [name for name in ATTRIBUTES if name in table.columns]
 
 
@@ -80,9 +80,9 @@ def _latest(steps: ir.Table, name: str) -> Any:
 
 
 def _in_order(rows: ir.Table, stages: Stages) -> ir.Table:
-    """Every row with its position in its opportunity, whether it enters a stage, and whether it is the last."""
+    """Give every row its position in its opportunity, whether it enters a stage, whether it is the last."""
     numbered = rows.mutate(stage_number=stages.number(rows.stage), rank=stages.rank(rows.stage))
-    # Rows that differ in neither time nor stage are ordered by their values, so that file order never counts.
+    # Rows alike in time and stage are ordered by their values, so that the order of the file never counts.
     order = [numbered[name] for name in ("entered_at", "rank", *attributes(rows))]
     within = ibis.window(group_by=numbered.opportunity_id, order_by=order)
     placed = numbered.mutate(

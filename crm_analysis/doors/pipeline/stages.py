@@ -1,4 +1,4 @@
-"""The declared stages of a pipeline: their order, which of them are losses, and what they were called before."""
+"""The declared stages of a pipeline: their order, the losses among them, and their names in the source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crm_analysis.errors import ConfigError
 
 @dataclass(frozen=True)
 class Stages:
-    """Stages in their order, the last of them the won one; the lost ones; name in the source -> declared name."""
+    """The stages in their order, the last of them won; the lost ones; name in the source -> declared name."""
 
     order: tuple[str, ...]
     lost: tuple[str, ...] = ("Lost",)
@@ -29,7 +29,7 @@ class Stages:
             Fewer than two stages, a stage declared twice, or a rename to a stage that is not declared.
         """
         if isinstance(order, str) or isinstance(lost, str):
-            raise ConfigError("pipeline: stages and lost are lists of names, such as ['Lead', 'Proposal', 'Won']")
+            raise ConfigError("pipeline: stages and lost are lists of names, such as ['Lead', 'Won']")
         stages = cls(tuple(order), tuple(lost), dict(renamed))
         stages._check()
         return stages
@@ -37,16 +37,16 @@ class Stages:
     def _check(self) -> None:
         if len(self.order) < 2:
             raise ConfigError(
-                f"pipeline: stages = {list(self.order)}; at least two were expected, in order, the last one won"
+                f"pipeline: stages = {list(self.order)}; two or more were expected, in order, the last one won"
             )
         if twice := sorted({name for name in self.known if self.known.count(name) > 1}):
             raise ConfigError(
-                f"pipeline: {twice} declared more than once in stages {list(self.order)} and lost {list(self.lost)}; "
-                "name each stage once"
+                f"pipeline: {twice} declared more than once in stages {list(self.order)} and lost "
+                f"{list(self.lost)}; name each stage once"
             )
-        if lost_names := sorted(set(self.renamed.values()) - set(self.known)):
+        if unknown := sorted(set(self.renamed.values()) - set(self.known)):
             raise ConfigError(
-                f"pipeline: renamed_stages leads to {lost_names}, which are not declared; declared: {list(self.known)}"
+                f"pipeline: renamed_stages leads to {unknown}, not declared; declared: {list(self.known)}"
             )
 
     @property
@@ -60,7 +60,7 @@ class Stages:
         return self.order[-1]
 
     def declared(self, name: ir.StringValue) -> ir.StringValue:
-        """The declared name of a stage as the source calls it."""
+        """Return the declared name of a stage as the source calls it."""
         return name.cases(*self.renamed.items(), else_=name) if self.renamed else name
 
     def number(self, stage: ir.StringValue) -> ir.IntegerValue:
@@ -72,7 +72,7 @@ class Stages:
         return _place(stage, self.known)
 
     def is_closed(self, stage: ir.StringValue) -> ir.BooleanValue:
-        """True for the won stage and the lost ones."""
+        """Return True for the won stage and the lost ones."""
         return stage.isin((self.won, *self.lost))
 
     def outcome(self, stage: ir.StringValue) -> ir.StringValue:

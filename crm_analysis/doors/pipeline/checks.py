@@ -1,0 +1,214 @@
+"""What is checked on the rows of a pipeline, shape by shape, in the order in which a row is claimed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from itertools import combinations
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from crm_analysis.doors.pipeline.stages import Stages
+from crm_analysis.doors.schema import Check, is_missing
+from crm_analysis.doors.verdict import Consequence
+
+NOT_YET = "none: they are not known yet on that day"
+TOO_FEW = "counts of opportunities are too low if these are further ones"
+SKIPPED = "opportunities seem to skip stages"
+
+
+def mark_copies(table: ir.Table, keys: list[str]) -> ir.Table:
+    """Mark rows that repeat another one in all that is mapped, that contradict one, or share its moment.
+
+    `keys` say which rows are about the same thing.
+    """
+    mapped = [table[name] for name in table.columns if not name.startswith(("source:", "source_"))]
+    same_row = ibis.window(group_by=mapped, order_by=table.opportunity_id)
+    same_key = ibis.window(group_by=[table[key] for key in keys])
+    table = table.mutate(is_copy=ibis.row_number().over(same_row) > 0)
+    marks = {"is_contradicted": (~table.is_copy).ifelse(1, 0).sum().over(same_key) > 1}
+    if "stage" in table.columns:
+        marks["is_at_once"] = table.stage.min().over(same_key) != table.stage.max().over(same_key)
+    return table.mutate(**marks)
+
+
+def entry_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[Check]:
+    """Checks of rows that each say that an opportunity was in a stage at a time."""
+    return [
+        _no_id(),
+        _no_stage(),
+        Check(
+            "time missing",
+            "set aside",
+            is_missing("entered_at"),
+            "have no time (entered_at)",
+            SKIPPED,
+            ("opportunity_id", "stage"),
+        ),
+        Check(
+            "after snapshot_at",
+            "set aside",
+            lambda t: t.entered_at.date() > at,
+            f"lie after snapshot_at {at}",
+            NOT_YET,
+            ("opportunity_id", "stage", "entered_at"),
+        ),
+        not_declared(table, stages),
+    ]
+
+
+def stage_date_checks(stages: Stages, names: list[str], at: dt.date) -> list[Check]:
+    """Checks of opportunities with a date per stage; `names` are the stages that have a column."""
+    return [
+        _no_id(),
+        Check(
+            "no stage date",
+            "set aside",
+            is_missing("any_at"),
+            "have no date in any stage",
+            "opportunities that never began are missing: rates from the first stage lean high",
+            ("opportunity_id",),
+        ),
+        Check(
+            "after snapshot_at",
+            "set aside",
+            lambda t: t.first_at.date() > at,
+            f"begin after snapshot_at {at}",
+            NOT_YET,
+            ("opportunity_id", "first_at"),
+        ),
+        repeated("set aside"),
+        contradicted("opportunity"),
+        Check(
+            "dates after snapshot_at",
+            "flag",
+            lambda t: _any(t[f"stage {name}"].date() > at for name in names),
+            f"have stage dates after snapshot_at {at}; steps of later days are not seen",
+            "none, unless the dates are wrong",
+            ("opportunity_id",),
+        ),
+        Check(
+            "dates out of order",
+            "flag",
+            lambda t: _any(t[f"stage {b}"] < t[f"stage {a}"] for a, b in combinations(stages.order, 2)),
+            "have a later stage dated before an earlier one; the dates count, so that these move back",
+            "if the dates are mistyped, current stages lean low and times between stages are wrong",
+            ("opportunity_id",),
+        ),
+    ]
+
+
+def current_stage_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[Check]:
+    """Checks of opportunities of which only the current stage is known."""
+    return [
+        _no_id(),
+        _no_stage(),
+        Check(
+            "after snapshot_at",
+            "set aside",
+            lambda t: t.created_at.date() > at,
+            f"were created after snapshot_at {at}",
+            NOT_YET,
+            ("opportunity_id", "created_at"),
+        ),
+        Check(
+            "closed without a date",
+            "set aside",
+            lambda t: stages.is_closed(t.stage) & t.closed_at.isnull(),
+            "are won or lost without a date (closed_at)",
+            "wins and losses are too few; the win rate leans to the outcome that is dated more often",
+            ("opportunity_id", "stage"),
+        ),
+        Check(
+            "closed before created",
+            "set aside",
+            lambda t: stages.is_closed(t.stage) & (t.closed_at.date() < t.created_at.date()),
+            "were closed before they were created",
+            "wins and losses are too few",
+            ("opportunity_id", "created_at", "closed_at"),
+        ),
+        repeated("set aside"),
+        not_declared(table, stages),
+        contradicted("opportunity"),
+        Check(
+            "created date missing",
+            "flag",
+            is_missing("created_at"),
+            "have no date of creation (created_at); they are kept, and left out of whatever needs an age",
+            "shares won by age lean high if these are opportunities that went nowhere",
+            ("opportunity_id", "stage"),
+        ),
+        Check(
+            "closed after snapshot_at",
+            "flag",
+            lambda t: stages.is_closed(t.stage) & (t.closed_at.date() > at),
+            f"were closed after snapshot_at {at}; on that day they were open, in a stage that is not known",
+            "none, unless the dates are wrong",
+            ("opportunity_id", "stage", "closed_at"),
+        ),
+    ]
+
+
+def _any(conditions: Any) -> Any:
+    known = (ibis.coalesce(condition, ibis.literal(False)) for condition in conditions)
+    return functools.reduce(lambda a, b: a | b, known)
+
+
+def _no_id() -> Check:
+    found = "name no opportunity (opportunity_id)"
+    return Check("opportunity unknown", "set aside", is_missing("opportunity_id"), found, TOO_FEW)
+
+
+def _no_stage() -> Check:
+    return Check(
+        "stage missing", "set aside", is_missing("stage"), "have no stage", SKIPPED, ("opportunity_id",)
+    )
+
+
+def not_declared(table: ir.Table, stages: Stages) -> Check:
+    """Refuse stages that nobody declared, and say which ones are there."""
+    unknown = table.filter(table.stage.notin(stages.known))
+    counts = unknown.group_by("stage").agg(n=unknown.count()).order_by(ibis.desc("n"), "stage").limit(5)
+    there = [row["stage"] for row in counts.to_pyarrow().to_pylist()]
+    found = (
+        f"are in stages that are not declared: {there}; declared are {list(stages.order)} and lost "
+        f"{list(stages.lost)}: declare them, or say which stage each is, such as "
+        f"renamed_stages = {{ {(there or ['...'])[0]!r} = {stages.order[0]!r} }}"
+    )
+    shows = ("opportunity_id", "stage")
+    return Check("stage not declared", "refuse", lambda t: t.stage.notin(stages.known), found, shows=shows)
+
+
+def repeated(consequence: Consequence) -> Check:
+    """Find rows that repeat another one: they count once."""
+    found = "repeat another row in every column that is mapped"
+    return Check(
+        "repeated row", consequence, lambda t: t.is_copy, found, "none: they count once", ("opportunity_id",)
+    )
+
+
+def contradicted(one: str) -> Check:
+    """Refuse ids that stand on several rows that differ."""
+    found = (
+        f"share their opportunity_id with a row that differs; one row per {one} was expected: leave one of "
+        'each, or set shape = "history" if the rows are the steps of one opportunity, "snapshots" if they are '
+        "its states on several days"
+    )
+    return Check(
+        "several rows of one", "refuse", lambda t: t.is_contradicted, found, shows=("opportunity_id",)
+    )
+
+
+def at_once() -> Check:
+    """Flag stages of one opportunity that were entered at the same time."""
+    return Check(
+        "stages at the same time",
+        "flag",
+        lambda t: t.is_at_once,
+        "share their time with another stage of the same opportunity; they are taken in the declared order "
+        "of the stages, lost last",
+        "a move back within one moment is read as a move forward; times in stage are 0",
+        ("opportunity_id", "stage", "entered_at"),
+    )

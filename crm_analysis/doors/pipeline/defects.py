@@ -1,0 +1,182 @@
+"""What is wrong with a pipeline as a whole: unowned, unpriced, reopened, stalled, without early outcomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from crm_analysis.doors.pipeline.stages import Stages
+from crm_analysis.doors.schema import Check, check_rows, is_missing
+from crm_analysis.doors.verdict import Defect
+
+ENOUGH = 10
+ID = ("opportunity_id",)
+# Column, whose it should be (None: of every opportunity), and the check.
+VALUES = (
+    (
+        "owner",
+        None,
+        Check(
+            "no owner",
+            "flag",
+            is_missing("owner"),
+            "have no owner",
+            "comparisons between owners leave them out, and nobody works the open ones",
+            ID,
+        ),
+    ),
+    (
+        "amount",
+        "won",
+        Check(
+            "won without amount",
+            "flag",
+            is_missing("amount"),
+            "have no amount",
+            "revenue and velocity are biased down",
+            ID,
+        ),
+    ),
+    (
+        "amount",
+        "open",
+        Check(
+            "open without amount",
+            "flag",
+            is_missing("amount"),
+            "have no amount",
+            "the value of the open pipeline is biased down",
+            ID,
+        ),
+    ),
+    (
+        "lost_reason",
+        "lost",
+        Check(
+            "lost without reason",
+            "flag",
+            is_missing("lost_reason"),
+            "have no reason (lost_reason)",
+            "shares of reasons lean to those that are easily written down",
+            ID,
+        ),
+    ),
+)
+
+
+def find_defects(
+    history: ir.Table, deals: ir.Table, *, name: str, stages: Stages, snapshot_at: dt.date
+) -> list[Defect]:
+    """Flag what concerns whole opportunities, each with their number and the direction of its bias."""
+    facts = _facts(deals)
+    return [
+        *_reopened(history, stages, name),
+        *_values_missing(deals, name),
+        *_stalled(deals, facts["longest"], snapshot_at, name),
+        *_outcomes_begin_late(deals, facts, name),
+        *_one_sided(facts, name),
+    ]
+
+
+def _facts(deals: ir.Table) -> dict[str, Any]:
+    found = deals.agg(
+        n=deals.count(),
+        n_won=(deals.outcome == "won").ifelse(1, 0).sum(),
+        n_lost=(deals.outcome == "lost").ifelse(1, 0).sum(),
+        first_created=deals.created_on.min(),
+        first_closed=deals.closed_on.min(),
+        longest=_days_to_close(deals).max(),
+    )
+    facts: dict[str, Any] = found.to_pyarrow().to_pylist()[0]
+    return facts
+
+
+def _days_to_close(deals: ir.Table) -> Any:
+    return deals.closed_on.delta(deals.created_on, unit="day")
+
+
+def _flag(table: ir.Table, check: Check, name: str, counted: str) -> list[Defect]:
+    return list(check_rows(table, [check], name=name, counted=counted, in_order=False).verdict.defects)
+
+
+def _reopened(history: ir.Table, stages: Stages, name: str) -> list[Defect]:
+    within = ibis.window(group_by=history.opportunity_id, order_by=history.sequence)
+    check = Check(
+        "reopened",
+        "flag",
+        lambda t: stages.is_closed(t.stage_before),
+        "leave a stage in which the opportunity was won or lost; the last stage decides the outcome",
+        "times to close run to the last closing: they lean long",
+        ("opportunity_id", "stage_before", "stage"),
+    )
+    steps = history.mutate(stage_before=history.stage.lag().over(within))
+    return _flag(steps, check, name, "stage entries")
+
+
+def _values_missing(deals: ir.Table, name: str) -> list[Defect]:
+    defects = []
+    for column, outcome, check in VALUES:
+        if column in deals.columns:
+            some = deals if outcome is None else deals.filter(deals.outcome == outcome)
+            defects += _flag(some, check, name, f"{outcome} opportunities" if outcome else "opportunities")
+    return defects
+
+
+def _stalled(deals: ir.Table, longest: int | None, snapshot_at: dt.date, name: str) -> list[Defect]:
+    """Find open opportunities that are older than any was that closed."""
+    if longest is None:
+        return []
+    check = Check(
+        "stalled",
+        "flag",
+        lambda t: ibis.literal(snapshot_at).delta(t.created_on, unit="day") > longest,
+        f"are older than the {longest:,} days that any opportunity took to close",
+        "won of closed is biased up, and most for whoever does not close what is lost",
+        ("opportunity_id", "created_on"),
+    )
+    return _flag(deals.filter(deals.outcome == "open"), check, name, "open opportunities")
+
+
+def _outcomes_begin_late(deals: ir.Table, facts: dict[str, Any], name: str) -> list[Defect]:
+    """Find outcomes missing before a day: of those created long before, half should have closed, and none did.
+
+    Long before means by more than the median time to close of those created from that day on. With ENOUGH
+    of them, the chance that none would have closed by then is below 1 in 1,000.
+    """
+    start, first = facts["first_closed"], facts["first_created"]
+    if start is None or first is None:
+        return []
+    closed = deals.filter(deals.closed_on.notnull())
+    later = closed.filter(closed.created_on >= start)
+    days = later.agg(days=_days_to_close(later).median()).to_pyarrow().to_pylist()[0]["days"]
+    if days is None:
+        return []
+    before = start - dt.timedelta(days=int(days))
+    n = int(closed.filter(closed.created_on < before).count().to_pyarrow().as_py())
+    if n < ENOUGH:
+        return []
+    found = (
+        f"{name}: outcomes begin on {start}, {(start - first).days:,} days after the first opportunity "
+        f"({first}); of those created later half closed within {int(days)} days, of {n:,} that were created "
+        "longer before that day none did: earlier outcomes are missing"
+    )
+    bias = (
+        f"opportunities created before {start} look slow, and those that closed fast are not among them: "
+        "start cohorts on that day"
+    )
+    return [Defect("outcomes begin late", "flag", found, n, n / facts["n"], bias=bias)]
+
+
+def _one_sided(facts: dict[str, Any], name: str) -> list[Defect]:
+    """Flag wins without a single loss, or no win at all."""
+    n, n_won, n_lost = facts["n"], facts["n_won"], facts["n_lost"]
+    if not n_won:
+        found = f"{name}: none of {n:,} opportunities is won; is the last of stages the won one?"
+        return [Defect("no wins", "flag", found, bias="rates to the last stage are 0")]
+    if not n_lost:
+        found = f"{name}: {n_won:,} opportunities are won and none is lost; does the export leave losses out?"
+        return [Defect("no losses", "flag", found, bias="won of closed is biased up, to 100%")]
+    return []
