@@ -225,6 +225,18 @@ def find_file(source: str | Path, folder: Path | str = ".") -> Path:
     return path
 
 
+def input_files(source: str, folder: Path | str = ".") -> list[Path]:
+    """Files behind a file source: one, those of a folder, or those that a glob finds; sorted."""
+    if source.startswith("package:"):
+        return [find_file(source)]
+    path = Path(folder) / source
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    if any(sign in source for sign in "*?["):
+        return sorted(file for file in Path(folder).glob(source) if file.is_file())
+    return [path] if path.is_file() else []
+
+
 def _opener(path: Path) -> Any:
     """How to open the file, by its first bytes and not by its name."""
     with path.open("rb") as file:

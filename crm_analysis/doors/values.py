@@ -199,13 +199,13 @@ def _decimal_sign(raw: Any) -> str:
     n = {name: int(count or 0) for name, count in seen.to_pyarrow().to_pylist()[0].items()}
     if n["point"] and n["comma"]:
         raise Unclear(
-            f"mixes numbers with a decimal point and with a decimal comma: {_some(raw, proofs['point'], n=1)} "
+            f"mixes numbers with a decimal point and with a comma: {_some(raw, proofs['point'], n=1)} "
             f"and {_some(raw, proofs['comma'], n=1)}; export the column in one style"
         )
     if n["unclear"] and not n["point"] and not n["comma"]:
         raise Unclear(
-            f"is ambiguous: in {_some(raw, proofs['unclear'])} the sign may mark decimals or thousands, and no "
-            'row proves which; set decimal = "." or decimal = ","'
+            f"is ambiguous: in {_some(raw, proofs['unclear'])} the sign may mark decimals or thousands, and "
+            'no row proves which; set decimal = "." or decimal = ","'
         )
     return "," if n["comma"] else "."
 
@@ -362,8 +362,8 @@ def _day_or_month(raw: Any, shapes: Sequence[dict[str, Any]]) -> str:
         )
     if first <= 12 and second <= 12:
         raise Unclear(
-            f"is ambiguous: {_some(raw, DATES['day and month'] + CLOCK)} may be day first or month first, and "
-            'no row has a number over 12 that proves which; set dates = "day first" or dates = "month first"'
+            f"is ambiguous: {_some(raw, DATES['day and month'] + CLOCK)} may be day first or month first, "
+            'and no row has a number over 12 to prove it; set dates = "day first" or dates = "month first"'
         )
     return "day first" if first > 12 else "month first"
 
