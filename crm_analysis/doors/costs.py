@@ -137,8 +137,8 @@ def profit_per_customer(
     money = _money(log, since, until)
     if "cost_of_goods" not in money and margin is None:
         raise ConfigError(
-            "profit: the log has no unit costs and the workspace no margin; map quantity and unit_cost, or set "
-            "[value] margin to a share such as 0.3"
+            "profit: the log has no unit costs and the workspace no margin; map quantity and unit_cost, or "
+            "set [value] margin to a share such as 0.3"
         )
     if "cost_of_goods" not in money:
         money["cost_of_goods"] = money["revenue"] * (1 - (margin or 0.0))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
+from weakref import WeakSet
 
 import ibis
 import ibis.expr.types as ir
@@ -19,6 +20,7 @@ from crm_analysis.doors.verdict import Consequence, Defect, Verdict
 
 Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
 N_EXAMPLES = 3
+_OUR_ENGINES: WeakSet[ibis.BaseBackend] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,18 @@ class Checked:
     verdict: Verdict
 
 
+def own(engine: ibis.BaseBackend) -> ibis.BaseBackend:
+    """Note that an engine is ours: the doors may make views and tables in it."""
+    _OUR_ENGINES.add(engine)
+    return engine
+
+
+def as_view(table: ir.Table) -> ir.Table:
+    """Table under a name of its own, where the engine is ours: what is built on it compiles at once."""
+    engine = table.get_backend()
+    return engine.create_view(ibis.util.gen_name("view"), table) if engine in _OUR_ENGINES else table
+
+
 def is_missing(name: str) -> Callable[[ir.Table], Any]:
     """Predicate of a check: the column `name` is empty."""
     return lambda table: table[name].isnull()
@@ -108,7 +122,7 @@ def check_rows(
     counted : what one row is, in sentences.
     in_order : the table keeps the order of its source; of one that does not, the examples are sorted.
     """
-    marked = table.mutate(reason=_first_reason(table, checks))
+    marked = as_view(table.mutate(reason=_first_reason(table, checks)))
     counts = _count(marked, checks, amount)
     n_rows = sum(n for n, *_ in counts.values())
     aside = {reason: n for reason, (n, *_) in counts.items() if reason}
@@ -119,7 +133,7 @@ def check_rows(
         *_too_many(aside, n_rows, max_set_aside, name),
     ]
     return Checked(
-        kept=marked.filter(marked.reason.isnull()).drop("reason"),
+        kept=as_view(marked.filter(marked.reason.isnull()).drop("reason")),
         set_aside_rows=marked.filter(marked.reason.notnull()),
         set_aside=aside,
         n_rows_in=n_rows,

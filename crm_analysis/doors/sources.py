@@ -30,7 +30,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crm_analysis.doors import values
-from crm_analysis.doors.schema import Column, Schema
+from crm_analysis.doors.schema import Column, Schema, as_view, own
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError
 
@@ -123,7 +123,7 @@ def connect(
         "autoload_known_extensions = false",
     ):
         engine.raw_sql(f"SET {line}")
-    return engine
+    return own(engine)
 
 
 def _spill() -> Path:
@@ -736,7 +736,7 @@ def _projection(
 def _materialised(opened: Opened, table: ir.Table) -> ir.Table:
     """Write parsed text down as its values, once; typed tables are read where they are."""
     if opened.stored is None:
-        return table
+        return as_view(table)
     engine = table.get_backend()
     name = ibis.util.gen_name("typed")
     engine.create_table(name, table)

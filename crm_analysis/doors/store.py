@@ -212,7 +212,7 @@ class OpenWorkspace:
     # Keeping ----------------------------------------------------------------------------------------------
 
     def _checked(self, firm: str, name: str, kind: type[Table], read: Callable[[Firm, str], Table]) -> Table:
-        """Return the table as it was checked before, by this process or another; else checked now and kept."""
+        """Return the table as it was checked before, by any process; else checked now and kept."""
         if (firm, name) not in self._tables:
             settings = self.settings.firm(firm)
             files = self._files(settings, name)
@@ -301,7 +301,7 @@ def _save(checked: Any, folder: Path) -> None:
 
 
 def _with_lines_saved(log: Transactions, folder: Path) -> Transactions:
-    """Base the log on its saved lines: what is merged from them need not read the source again."""
+    """Build the log on its saved lines: what is merged from them need not read the source again."""
     log.lines.to_parquet(folder / "lines.parquet")
     lines = connect().read_parquet(folder / "lines.parquet")
     merged = merge(lines)

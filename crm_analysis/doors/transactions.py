@@ -18,7 +18,7 @@ import numpy as np
 
 from crm_analysis.doors import control as ledgers
 from crm_analysis.doors.customers import Customers
-from crm_analysis.doors.schema import Check, Checked, Column, Schema, check_rows, is_missing
+from crm_analysis.doors.schema import Check, Checked, Column, Schema, as_view, check_rows, is_missing
 from crm_analysis.doors.sources import read_table
 from crm_analysis.doors.values import MONEY, product
 from crm_analysis.doors.verdict import Defect, Verdict
@@ -201,10 +201,10 @@ def _check(
     reading = {k: v for k, v in options.items() if k not in names}
     read = read_table(source, SCHEMA, columns=columns, **reading)
     checked = _check_lines(read.table, policies, start, end, name=read.place)
-    lines = checked.kept.select(_line_columns(checked.kept))
+    lines = as_view(checked.kept.select(_line_columns(checked.kept)))
     log = Transactions(
         lines=lines,
-        merged=merge(lines),
+        merged=as_view(merge(lines)),
         observed_from=start,
         observed_until=end,
         verdict=checked.verdict,
