@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from crm_analysis.errors import ReportError
-from crm_analysis.report.metric import Metric, band
+from crm_analysis.report.metric import Metric, Setting, band
 from crm_analysis.report.plan import PageRun, Plan
 from crm_analysis.report.publish import RECORD
 from crm_analysis.report.record import make_record, write_json
@@ -202,7 +202,7 @@ def _bands(pack: Pack) -> list[dict[str, str]]:
     for leaf in pack.leaves:
         metrics = [Metric(**m) for m in leaf.handed_over["metrics"].values()][:KEY_NUMBERS_PER_PAGE]
         if metrics:
-            markup = band(metrics, pack.text, currency=pack.settings.currency)[1]
+            markup = band(metrics, Setting(pack.text, pack.settings.currency, pack.plan.period))[1]
             bands.append({"title": leaf.short, "markup": markup})
     return bands
 
@@ -253,13 +253,13 @@ def worst_status(opened: Any) -> str:
 
 def verdicts_of(opened: Any) -> list[tuple[str, Any]]:
     """Firm and verdict of every table that was checked."""
-    return [(firm, verdict) for firm, verdicts in opened.verdicts().items() for verdict in verdicts]
+    return [(firm, verdict) for (firm, _), verdict in opened.verdicts().items()]
 
 
 def _defects(opened: Any, settings: Workspace, text: Catalogue) -> list[dict[str, str]]:
     return [
         {
-            "where": f"{settings.firm(firm).name}, {text.label(verdict.table)}",
+            "where": settings.firm(firm).name,
             "found": defect.found,
             "bias": defect.bias,
         }

@@ -69,6 +69,7 @@ def _in_a_kernel(run: PageRun, output: Path, kernels: Kernels) -> Any:
             output,
             run.parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             record_timing=False,
             shutdown_kernel="immediate",

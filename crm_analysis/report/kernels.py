@@ -28,7 +28,7 @@ class Kernels:
         # Without bytecode every kernel would compile the package again.
         inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         self._environment = inherited | STEADY | dict(environment)
-        self._groups: set[int] = set()
+        self._started: list[Any] = []
         self._stopped = False
         self._lock = threading.Lock()
 
@@ -45,7 +45,7 @@ class Kernels:
                     kernels._refuse_when_stopped()
                     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
                     await super().start_kernel(**options, **quiet, env=dict(kernels._environment))
-                    kernels._groups.add(self.provisioner.pid)  # type: ignore[union-attr]
+                    kernels._started.append(self)
 
         return Manager
 
@@ -57,15 +57,15 @@ class Kernels:
         """End every kernel, with whatever it started, and start no other."""
         with self._lock:
             self._stopped = True
-            for group in self._groups:
-                # A kernel that has ended already is no kernel left behind.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    _end(group)
+            for manager in self._started:
+                _end(manager)
 
 
-def _end(pid: int) -> None:
-    """Kill a kernel, which leads its own process group, and its children."""
-    if hasattr(os, "killpg"):
-        os.killpg(pid, signal.SIGKILL)
-    else:
-        os.kill(pid, signal.SIGTERM)
+def _end(manager: Any) -> None:
+    """Kill a kernel, which leads its own process group, and its children; remove its connection file."""
+    process = getattr(manager.provisioner, "process", None)
+    # A kernel that has ended is no kernel left behind; its number may be another process's by now.
+    if process is not None and process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+    manager.cleanup_connection_file()

@@ -9,6 +9,7 @@ from typing import Any
 
 from crm_analysis.report.format import MISSING, Kind, decimals_for, format_number
 from crm_analysis.report.text import Catalogue
+from crm_analysis.workspace import Period
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,39 @@ class Metric:
         return f"{self.value / base - 1:+.1%}"
 
 
-def band(metrics: Sequence[Metric], text: Catalogue, *, currency: str) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Setting:
+    """What the tiles of a page share: language, currency and the period they are about."""
+
+    text: Catalogue
+    currency: str
+    period: Period
+
+
+def band(metrics: Sequence[Metric], setting: Setting) -> tuple[str, str]:
     """Plain text and HTML of a row of tiles."""
-    tiles = [_tile(metric, text, currency) for metric in metrics]
-    plain = "\n".join("  ".join([label, value, *notes]) for label, value, _, notes in tiles)
+    tiles = [_tile(metric, setting) for metric in metrics]
+    plain = "\n".join("  ".join([label, value, *notes]) for label, value, notes in tiles)
     return plain, f'<dl class="crm-band">\n{chr(10).join(_html_tile(*tile) for tile in tiles)}\n</dl>'
 
 
-def _tile(metric: Metric, text: Catalogue, currency: str) -> tuple[str, str, str, list[str]]:
-    """Label, value, unit and notes of one tile."""
-    unit = {"money": currency, "share": "", None: ""}.get(metric.unit)
-    unit = text.label(str(metric.unit)) if unit is None else unit
-    notes = [_interval(metric, text), _change(metric, metric.previous, "since_previous", text)]
-    notes.append(_change(metric, metric.year_before, "since_year_before", text))
-    return metric.label, _number(metric.value, metric), unit, [note for note in notes if note]
+def _tile(metric: Metric, setting: Setting) -> tuple[str, str, list[str]]:
+    """Label with its unit, value and notes of one tile."""
+    period = setting.period
+    notes = [
+        _interval(metric, setting.text),
+        _change(metric, metric.previous, period.previous, setting.text),
+        _change(metric, metric.year_before, period.year_before, setting.text),
+    ]
+    return _label(metric, setting), _number(metric.value, metric), [note for note in notes if note]
+
+
+def _label(metric: Metric, setting: Setting) -> str:
+    """Label of a tile; the unit is added where the label does not say it already."""
+    if metric.unit in (None, "share"):
+        return metric.label
+    unit = setting.currency if metric.unit == "money" else setting.text.label(str(metric.unit))
+    return metric.label if unit.lower() in metric.label.lower() else f"{metric.label} ({unit})"
 
 
 def _number(value: float | None, metric: Metric) -> str:
@@ -72,16 +92,13 @@ def _interval(metric: Metric, text: Catalogue) -> str:
     return text.say("interval", low=_number(metric.low, metric), high=_number(metric.high, metric))
 
 
-def _change(metric: Metric, base: float | None, key: str, text: Catalogue) -> str:
+def _change(metric: Metric, base: float | None, since: Period, text: Catalogue) -> str:
     change = metric.change(base)
     if change is None:
         return ""
-    return text.say(f"{key}_points" if metric.unit == "share" else key, change=change)
+    return text.say("points_on" if metric.unit == "share" else "change_on", change=change, period=since.label)
 
 
-def _html_tile(label: str, value: str, unit: str, notes: Sequence[str]) -> str:
-    suffix = f' <span class="unit">{html.escape(unit)}</span>' if unit else ""
+def _html_tile(label: str, value: str, notes: Sequence[str]) -> str:
     lines = "".join(f'<dd class="note">{html.escape(note)}</dd>' for note in notes)
-    return (
-        f'<div><dt>{html.escape(label)}</dt><dd class="value">{html.escape(value)}{suffix}</dd>{lines}</div>'
-    )
+    return f'<div><dt>{html.escape(label)}</dt><dd class="value">{html.escape(value)}</dd>{lines}</div>'

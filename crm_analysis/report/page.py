@@ -23,7 +23,7 @@ import pandas as pd
 
 from crm_analysis.errors import ReportError
 from crm_analysis.report.format import Kind
-from crm_analysis.report.metric import Metric, band
+from crm_analysis.report.metric import Metric, Setting, band
 from crm_analysis.report.table import flat, html_table, plain_table, write_csv, written
 from crm_analysis.report.text import fill, read_catalogue
 from crm_analysis.workspace import Period
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "CRM_PAGE_FOLDER"
 DPI = 144
+CSS_DPI = 96
+BLANK = ("owner", "due")
 
 
 class Page:
@@ -111,7 +113,7 @@ class Page:
         metrics = [metric for name, metric in self._metrics.items() if name not in self._shown]
         self._shown |= set(self._metrics)
         if metrics:
-            self._show(*band(metrics, self.text, currency=self.settings.currency))
+            self._show(*band(metrics, Setting(self.text, self.settings.currency, self.period)))
 
     def table(
         self,
@@ -136,7 +138,9 @@ class Page:
         self._once("tables", name)
         words = self._words("captions", name, caption, values)
         full = flat(table)
-        shown = written(full.head(rows), self.text, self.name, self.settings.currency, formats or {})
+        # Columns that are blank for the manager to fill in are blank on a screen for nothing.
+        visible = full.drop(columns=[c for c in BLANK if c in full.columns])
+        shown = written(visible.head(rows), self.text, self.name, self.settings.currency, formats or {})
         note = self._rows_left(len(full) - rows, name)
         self._show(plain_table(shown, words, note), html_table(shown, words, note))
         self._handed_over["tables"].append({"name": name, "caption": words, "rows": len(full)})
@@ -162,7 +166,7 @@ class Page:
         self._handed_over["figures"].append({"name": name, "alt": words})
         self._display(
             {"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": f"[figure] {words}"},
-            {"image/png": {"alt": words}},
+            {"image/png": {"alt": words, "width": round(drawn.get_figwidth() * CSS_DPI)}},  # type: ignore
         )
 
     def decisions(
@@ -192,8 +196,7 @@ class Page:
             held_back=lambda d: [
                 held_back(f"{self.firm}|{name}|{i}", share=rule.hold_back, seed=rule.seed) for i in d[who]
             ],
-            owner="",
-            due="",
+            **dict.fromkeys(BLANK, ""),
         )
         self.table(listed, name=name, caption=caption, rows=rows, formats=formats, **values)
         self._handed_over["decisions"].append({"name": name, "rows": len(listed)})

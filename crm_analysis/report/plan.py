@@ -71,15 +71,15 @@ def plan_report(
     """
     settings = read_workspace(workspace)
     chosen = period_of(settings, period)
-    notebooks = {name: find_notebook(name, settings) for name in pages or settings.report.pages}
+    wanted = tuple(pages) or settings.report.pages
+    left_out = {name: reason for name in wanted if (reason := _reason_to_leave_out(name, settings))}
+    notebooks = {name: find_notebook(name, settings) for name in wanted if name not in left_out}
     declared = {name: declared_parameters(path) for name, path in notebooks.items()}
     given = _parsed(parameters or {}, declared)
-    left_out = {name: reason for name in notebooks if (reason := _reason_to_leave_out(name, settings))}
     common = {"workspace": _name_for_kernels(workspace, settings), "period": chosen.label}
     runs = tuple(
         PageRun(page_key(name, firm), notebooks[name], _of_page(declared[name], common | given, firm))
         for name in notebooks
-        if name not in left_out
         for firm in (settings.firms if "firm" in declared[name] else (None,))
     )
     return Plan(settings, chosen, runs, left_out, tuple(pages))

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from crm_analysis.doors.sources import input_files
 from crm_analysis.report.plan import Plan
 from crm_analysis.workspace import Firm, Source, Workspace
 
@@ -79,32 +80,13 @@ def _sources(firm: Firm) -> Iterator[Source]:
 
 
 def _checksums_of(source: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """Checksum by source, or by source and name where one source is several files."""
     if source.startswith("env:"):
         yield source, "database"
         return
-    for path in sorted(files_of(source, folder)):
-        if path.is_file():
-            yield source if not _is_pattern(source) else path.name, _sha256(path)
-
-
-def files_of(source: str, folder: Path) -> Iterator[Path]:
-    """Files that a `source` of a workspace names: a path, a pattern, or a file inside a package."""
-    if source.startswith("package:"):
-        from importlib.resources import files
-
-        package, _, inside = source.removeprefix("package:").partition("/")
-        yield Path(str(files(package).joinpath(inside)))
-    elif _is_pattern(source):
-        base = Path(source)
-        yield from (Path(base.anchor) if base.is_absolute() else folder).glob(
-            str(base.relative_to(base.anchor)) if base.is_absolute() else source
-        )
-    else:
-        yield folder / source
-
-
-def _is_pattern(source: str) -> bool:
-    return any(sign in source for sign in "*?[")
+    files = input_files(source, folder)
+    for path in files:
+        yield source if len(files) == 1 else f"{source}: {path.name}", _sha256(path)
 
 
 def _sha256(path: Path) -> str:
@@ -116,16 +98,13 @@ def _sha256(path: Path) -> str:
 
 
 def _commit() -> str | None:
-    """Commit of the package's checkout, where there is one and git is installed."""
+    """Commit of the project's checkout, where this is one and git is installed."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=5,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5)
     except OSError:
         return None
     return done.stdout.strip() or None

@@ -73,6 +73,7 @@ def run_report(
     # Papermill takes a second to import, in which the doors read the data.
     threading.Thread(target=_import_heavy, daemon=True).start()
     opened = open_workspace(plan.settings.path)
+    opened.verdicts()
     clock.lap("data checked")
     for page, reason in plan.left_out.items():
         tell(f"  {page} left out: {reason}")

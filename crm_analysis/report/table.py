@@ -74,7 +74,7 @@ def _html_row(shown: Shown, i: int) -> str:
 
 
 def _align(column: Column) -> str:
-    return ' class="number"' if column.is_number else ""
+    return ' class="number"' if column.is_number else ' class="date"' if column.kind == "date" else ""
 
 
 def plain_table(shown: Shown, caption: str, note: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from crm_analysis.report.format import Kind, kind_of
+from crm_analysis.report.page import BLANK
 from crm_analysis.report.text import Catalogue
 
 # The time of writing is the only thing in such a file that would differ between two runs.
@@ -23,7 +24,6 @@ NUMBER_FORMATS: dict[Kind, str] = {
     "number": "#,##0.00",
     "date": "yyyy-mm-dd",
 }
-BLANK = ("owner", "due")
 
 
 @dataclass(frozen=True)
