@@ -1,0 +1,167 @@
+"""The customer base in figures: periods, the bridge, what the factors account for, the whale curve."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from crm_analysis.figures import FIRM_COLOURS, GREY
+
+MORE, LESS = "#548235", "#a23b3b"
+INK = "0.2"
+
+
+def plot_history(
+    history: pd.DataFrame,
+    *,
+    measure: str = "revenue",
+    unit: str,
+    mark: str | None = None,
+    colour: str = FIRM_COLOURS[0],
+    ax: Axes | None = None,
+) -> Axes:
+    """One bar per period; periods that were not observed from end to end are hatched.
+
+    Parameters
+    ----------
+    history : index label, in order of time; complete (bool) and the `measure` column; missing is no bar.
+    unit : of the measure, for the axis.
+    mark : the period reported on, drawn in full colour; the others are paler.
+    """
+    ax = _axes(ax)
+    places = np.arange(len(history))
+    bars = ax.bar(places, history[measure].fillna(0), 0.8, color=colour)
+    for bar, label, complete in zip(bars, history.index, history["complete"], strict=True):
+        if mark is not None and label != mark:
+            bar.set_alpha(0.55)
+        if not complete:
+            bar.set(facecolor="white", edgecolor=colour, hatch="////", linewidth=0.6)
+    if not history["complete"].all():
+        ax.bar([0], [0], color="white", edgecolor=colour, hatch="////", label="not observed whole")
+        ax.legend(loc="best")
+    _label_periods(ax, [str(label) for label in history.index])
+    ax.yaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.set(ylabel=f"{measure.replace('_', ' ')} ({unit})", xlim=(-0.7, len(history) - 0.3))
+    ax.grid(visible=False, axis="x")
+    return ax
+
+
+def plot_bridge(flow: pd.DataFrame, *, measure: str = "revenue", unit: str, ax: Axes | None = None) -> Axes:
+    """Waterfall from the opening to the closing row, one bar per step between them.
+
+    Parameters
+    ----------
+    flow : index step, first row opening, last row closing; the `measure` column. The steps add up.
+    unit : of the measure, for the axis.
+    """
+    ax = _axes(ax)
+    values = flow[measure].to_numpy(float)
+    steps = values[1:-1]
+    reached = values[0] + steps.cumsum()
+    last = len(values) - 1
+    ax.barh([0, last], [values[0], values[-1]], 0.7, color=FIRM_COLOURS[0])
+    colours = [MORE if step >= 0 else LESS for step in steps]
+    ax.barh(range(1, last), steps, 0.7, reached - steps, color=colours)
+    links = np.concatenate([values[:1], reached])
+    ax.vlines(links, np.arange(last) + 0.35, np.arange(last) + 0.65, color=GREY, linewidth=0.8)
+    edges = [values[0], *np.maximum(reached, reached - steps), values[-1]]
+    texts = [f"{values[0]:,.0f}", *(_signed(step) for step in steps), f"{values[-1]:,.0f}"]
+    _write(ax, edges, texts)
+    ax.set_yticks(range(last + 1), [str(step) for step in flow.index])
+    ax.invert_yaxis()
+    ax.set(xlabel=f"{measure.replace('_', ' ')} ({unit})")
+    return _finish_bars(ax)
+
+
+def plot_split(split: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Axes:
+    """One bar per factor for what it accounts for; the bars add up to the change.
+
+    Parameters
+    ----------
+    split : index factor; before, after, contribution.
+    unit : of the contributions, for the axis.
+    """
+    ax = _axes(ax)
+    values = split["contribution"].to_numpy(float)
+    ax.barh(range(len(values)), values, 0.6, color=[MORE if v >= 0 else LESS for v in values])
+    _write(ax, list(np.maximum(values, 0)), [_signed(v) for v in values])
+    changes = (split["after"] / split["before"] - 1).to_numpy(float)
+    names = [f"{name} ({change:+.1%})" for name, change in zip(split.index, changes, strict=True)]
+    ax.set_yticks(range(len(values)), names)
+    ax.invert_yaxis()
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set(xlabel=f"accounts for ({unit})")
+    return _finish_bars(ax)
+
+
+def plot_whale_curve(
+    curve: pd.DataFrame,
+    *,
+    top: float = 0.2,
+    bottom: float = 0.3,
+    colour: str = FIRM_COLOURS[0],
+    ax: Axes | None = None,
+) -> Axes:
+    """Cumulative profit over the customers, the best first, with the 80/20/30 reading at both ends.
+
+    Parameters
+    ----------
+    curve : one row per customer, best first: share_of_customers, share_of_total.
+    top, bottom : the shares of customers at which the curve is read.
+    """
+    ax = _axes(ax)
+    x = np.concatenate([[0.0], curve["share_of_customers"]])
+    y = np.concatenate([[0.0], curve["share_of_total"]])
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="all customers alike")
+    ax.plot(x, y, color=colour, label="customers, most profitable first")
+    # Rounded up to whole customers at both ends, as the rule counts them.
+    n = len(curve)
+    ends = {
+        f"best {top:.0%}": int(np.ceil(round(top * n, 9))),
+        f"without the worst {bottom:.0%}": n - int(np.ceil(round(bottom * n, 9))),
+    }
+    for name, place in ends.items():
+        ax.plot(x[place], y[place], "o", color=colour)
+        ax.annotate(f"{name}: {y[place]:.0%}", (x[place], y[place]), (6, -12), textcoords="offset points")
+    ax.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set(xlabel="share of customers", ylabel="cumulative profit, of the total", xlim=(0, 1))
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="lower right")
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return ax if ax is not None else plt.subplots(layout="constrained")[1]
+
+
+def _label_periods(ax: Axes, labels: list[str]) -> None:
+    """At most twelve labels, so that they can be read."""
+    step = -(-len(labels) // 12)
+    shown = range(0, len(labels), step)
+    ax.set_xticks(list(shown), [labels[i] for i in shown], rotation=40 if len(labels) > 6 else 0)
+
+
+def _write(ax: Axes, edges: list[float], texts: list[str]) -> None:
+    for y, (edge, text) in enumerate(zip(edges, texts, strict=True)):
+        ax.annotate(text, (edge, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
+
+
+def _finish_bars(ax: Axes) -> Axes:
+    ax.margins(x=0.14)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def _thousands(value: float, _: object) -> str:
+    return f"{value:,.10g}"
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):,.0f}"
