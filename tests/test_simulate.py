@@ -97,6 +97,13 @@ def test_split_is_the_published_one():
     np.testing.assert_allclose(split["share"].sum(), 1)
 
 
+def test_mix_and_rate_add_up_to_the_gap_and_change_sign_with_the_firms():
+    a, b = plan.plan("A", variant="mix"), plan.plan("B", variant="second stage")
+    there, back = (plan.split_mix(*pair)["contribution"] for pair in ((a, b), (b, a)))
+    assert there.sum() == pytest.approx(1000 * (a.overall_rates.prod() - b.overall_rates.prod()))
+    np.testing.assert_allclose(there, -back)
+
+
 def rate_errors(simulated, segment):
     """Standard errors of the four rates: binomial, and the scatter of 24 owners."""
     deals = originals(simulated)
@@ -405,14 +412,26 @@ def test_prices_rise_by_four_per_cent_a_year(firm):
     np.testing.assert_allclose(by_year[2023] / by_year[2022], 1.04, atol=0.002)
 
 
-def test_next_year_is_what_rate_season_and_life_imply(firm):
-    truth = firm.truth.customers
-    start, end = SNAPSHOT, pd.Timestamp("2027-01-01")
-    alive = (truth["end_of_life"].clip(start, end) - start).dt.days / 365
-    expected = (truth["purchases_per_year"] * alive).sum() * 1.03  # 3% second orders
-    assert truth["orders_next_12m"].sum() == pytest.approx(expected, rel=0.08)
-    assert (truth["purchase_days_next_12m"] <= truth["orders_next_12m"]).all()
-    assert (truth["orders_next_12m"] <= truth["orders_next_24m"]).all()
+@pytest.mark.parametrize(
+    ("column", "until"), [("orders_next_12m", "2027-01-01"), ("orders_next_24m", "2028-01-01")]
+)
+def test_coming_years_are_what_rate_season_and_life_imply(firms, column, until):
+    truth = pd.concat([f.truth.customers for f in firms.values()])
+    days = [(d - pd.Timestamp("2020-01-01")).days for d in (SNAPSHOT, pd.Timestamp(until))]
+    end = (truth["end_of_life"] - pd.Timestamp("2020-01-01")).dt.total_seconds().to_numpy() / 86400
+    alive = clock.seasonal_time(np.clip(end, *days)) - clock.seasonal_time(np.array(days[0]))
+    expected = (truth["purchases_per_year"] * alive / 365.25).sum() * 1.03  # 3% second orders
+    assert truth[column].sum() == pytest.approx(expected, rel=0.05)
+    assert (truth[column.replace("orders", "purchase_days")] <= truth[column]).all()
+
+
+def test_uplift_is_relative_to_the_purchase_rate(firm):
+    """In the 90 days from January, which sell 0.864 of an average month, to those who live through them."""
+    truth = firm.truth.customers[firm.truth.customers["end_of_life"] > pd.Timestamp("2026-04-01")]
+    for action in actions.ACTIONS:
+        extra = truth[f"uplift_{action}"] * truth["purchases_per_year"] * 90 / 365.25 * 0.864
+        np.testing.assert_allclose(truth[f"extra_orders_{action}"], extra, rtol=0.02, atol=1e-3)
+        assert (truth[f"uplift_{action}"] == 0).mean() == pytest.approx(1 - actions.SHARE_REACTING, abs=0.06)
 
 
 def test_no_line_of_the_log_occurs_twice(firm):

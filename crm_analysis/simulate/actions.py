@@ -19,7 +19,7 @@ ACTION_DAYS = 90
 UPLIFT = np.array([[0.05, 0.25, 0.50], [0.40, 0.30, 0.10], [0.35, 0.30, 0.20]])
 SHARE_REACTING = 0.7
 SHARE_CONTROL = 0.30
-PULLED_DAYS, SHARE_PULLED = 45, 0.5
+PULLED_DAYS, SHARE_PULLED = 45, 0.7
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Campaign:
 
 
 CAMPAIGNS = (
-    Campaign("2023 spring mail", "mail", day_number("2023-03-15"), 60, 8.0, 1.5),
-    Campaign("2024 autumn calls", "call", day_number("2024-09-10"), 60, 25.0, 1.6),
+    Campaign("2023 spring mail", "mail", day_number("2023-03-15"), 60, 8.0, 2.4),
+    Campaign("2024 autumn calls", "call", day_number("2024-09-10"), 60, 25.0, 2.0),
     Campaign("2025 spring coupon", "mail", day_number("2025-04-10"), 30, 12.0, 0.0, pulls_forward=True),
-    Campaign("2025 autumn mail", "mail", day_number("2025-09-15"), 60, 8.0, 0.3),
+    Campaign("2025 autumn mail", "mail", day_number("2025-09-15"), 60, 8.0, 0.5),
 )
 
 
@@ -101,7 +101,7 @@ def _extra_orders(
 def _pull_forward(
     orders: pd.DataFrame, treated: Array, campaign: Campaign, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Move orders: half of what the treated would have bought just after the window is bought inside it."""
+    """Move orders: most of what the treated would have bought just after the window is bought inside it."""
     end = campaign.sent + campaign.days
     later = orders["customer"].isin(treated) & orders["at"].between(end, end + PULLED_DAYS)
     later &= orders["planted"] == ""

@@ -142,11 +142,16 @@ def split_gap(rates_a: Array, rates_b: Array) -> pd.DataFrame:
 
 
 def mix_split(variant: str) -> pd.DataFrame:
-    """Split the same gap into who is asked (mix) and how they answer (rate), per 1,000 entrants.
+    """Split the same gap into mix and rate."""
+    a, b = (plan(firm, variant=variant) for firm in FIRMS)
+    return split_mix(a, b)
+
+
+def split_mix(a: Plan, b: Plan) -> pd.DataFrame:
+    """Split the gap in wins per 1,000 entrants into who is asked (mix) and how they answer (rate).
 
     Source: Kitagawa (1955), Journal of the American Statistical Association 50, 1168.
     """
-    a, b = (plan(firm, variant=variant) for firm in FIRMS)
     win_a, win_b = a.reach[-1], b.reach[-1]
     mix = 1000 * float(((a.mix - b.mix) * (win_a + win_b) / 2).sum())
     rate = 1000 * float(((win_a - win_b) * (a.mix + b.mix) / 2).sum())
