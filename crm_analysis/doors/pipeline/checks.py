@@ -16,26 +16,35 @@ from crm_analysis.doors.verdict import Consequence
 
 NOT_YET = "none: they are not known yet on that day"
 TOO_FEW = "counts of opportunities are too low if these are further ones"
+MARKS = ("is_copy", "is_contradicted", "is_at_once")
 SKIPPED = "opportunities seem to skip stages"
 
 
 def mark_copies(table: ir.Table, keys: list[str]) -> ir.Table:
     """Mark rows that repeat another one in all that is mapped, that contradict one, or share its moment.
 
-    `keys` say which rows are about the same thing.
+    `keys` say which rows are about the same thing. Mostly no two rows are: then nothing needs to be sorted.
     """
+    if _all_different(table, keys):
+        return table.mutate(**dict.fromkeys(MARKS, ibis.literal(False)))
     mapped = [table[name] for name in table.columns if not name.startswith(("source:", "source_"))]
     same_row = ibis.window(group_by=mapped, order_by=table.opportunity_id)
     same_key = ibis.window(group_by=[table[key] for key in keys])
     table = table.mutate(is_copy=ibis.row_number().over(same_row) > 0)
-    marks = {"is_contradicted": (~table.is_copy).ifelse(1, 0).sum().over(same_key) > 1}
-    if "stage" in table.columns:
-        marks["is_at_once"] = table.stage.min().over(same_key) != table.stage.max().over(same_key)
-    return table.mutate(**marks)
+    stage = table.stage if "stage" in table.columns else ibis.literal("")
+    return table.mutate(
+        is_contradicted=(~table.is_copy).ifelse(1, 0).sum().over(same_key) > 1,
+        is_at_once=stage.min().over(same_key) != stage.max().over(same_key),
+    )
 
 
-def entry_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[Check]:
-    """Checks of rows that each say that an opportunity was in a stage at a time."""
+def _all_different(table: ir.Table, keys: list[str]) -> bool:
+    several = table.group_by(keys).agg(n=table.count()).filter(lambda t: t.n > 1).limit(1)
+    return several.to_pyarrow().num_rows == 0
+
+
+def entry_checks(at: dt.date) -> list[Check]:
+    """List the checks of rows that each say that an opportunity was in a stage at a time."""
     return [
         _no_id(),
         _no_stage(),
@@ -55,12 +64,11 @@ def entry_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[Check]:
             NOT_YET,
             ("opportunity_id", "stage", "entered_at"),
         ),
-        not_declared(table, stages),
     ]
 
 
 def stage_date_checks(stages: Stages, names: list[str], at: dt.date) -> list[Check]:
-    """Checks of opportunities with a date per stage; `names` are the stages that have a column."""
+    """List the checks of opportunities with a date per stage; `names` are the stages with a column."""
     return [
         _no_id(),
         Check(
@@ -100,8 +108,8 @@ def stage_date_checks(stages: Stages, names: list[str], at: dt.date) -> list[Che
     ]
 
 
-def current_stage_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[Check]:
-    """Checks of opportunities of which only the current stage is known."""
+def current_stage_checks(stages: Stages, at: dt.date) -> list[Check]:
+    """List the checks of opportunities of which only the current stage is known."""
     return [
         _no_id(),
         _no_stage(),
@@ -130,7 +138,6 @@ def current_stage_checks(table: ir.Table, stages: Stages, at: dt.date) -> list[C
             ("opportunity_id", "created_at", "closed_at"),
         ),
         repeated("set aside"),
-        not_declared(table, stages),
         contradicted("opportunity"),
         Check(
             "created date missing",
@@ -193,8 +200,8 @@ def contradicted(one: str) -> Check:
     """Refuse ids that stand on several rows that differ."""
     found = (
         f"share their opportunity_id with a row that differs; one row per {one} was expected: leave one of "
-        'each, or set shape = "history" if the rows are the steps of one opportunity, "snapshots" if they are '
-        "its states on several days"
+        'each, or set shape = "history" if the rows are the steps of one opportunity, "snapshots" if they '
+        "are its states on several days"
     )
     return Check(
         "several rows of one", "refuse", lambda t: t.is_contradicted, found, shows=("opportunity_id",)

@@ -141,7 +141,7 @@ def _stalled(deals: ir.Table, longest: int | None, snapshot_at: dt.date, name: s
 
 
 def _outcomes_begin_late(deals: ir.Table, facts: dict[str, Any], name: str) -> list[Defect]:
-    """Find outcomes missing before a day: of those created long before, half should have closed, and none did.
+    """Find outcomes missing before a day: half of those created long before should have closed, none did.
 
     Long before means by more than the median time to close of those created from that day on. With ENOUGH
     of them, the chance that none would have closed by then is below 1 in 1,000.

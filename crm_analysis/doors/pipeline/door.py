@@ -156,7 +156,11 @@ def _judged(found: Found) -> Verdict:
 
 
 def _pipeline(found: Found, verdict: Verdict, shape: str, stages: Stages, at: dt.date) -> Pipeline:
-    history, deals = (table.cache() for table in _tables(found.rows, shape, stages, at))
+    history, deals = _tables(found.rows, shape, stages, at)
+    history, deals = (
+        history.order_by("opportunity_id", "sequence").cache(),
+        deals.order_by("opportunity_id").cache(),
+    )
     defects = find_defects(history, deals, name=found.name, stages=stages, snapshot_at=at)
     return Pipeline(
         history=history,

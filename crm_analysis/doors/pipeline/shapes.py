@@ -63,7 +63,7 @@ class Found:
 
 
 def schema_of(*columns: Column) -> Schema:
-    """Schema of a shape: its own columns, then those that every shape may have."""
+    """Return the schema of a shape: its own columns, then those that every shape may have."""
     return Schema("pipeline", (*columns, *VALUES))
 
 
@@ -77,8 +77,12 @@ def found_entries(read: SourceTable, question: Question, more: Sequence[Check]) 
     """Check rows that each say that an opportunity was in a stage at a time."""
     table, notes = _one_pipeline(read, question)
     table = table.mutate(stage=question.stages.declared(table.stage))
+    wanted = [
+        *checks.entry_checks(question.snapshot_at),
+        checks.not_declared(table, question.stages),
+        *more,
+    ]
     table = checks.mark_copies(table, ["opportunity_id", "entered_at"])
-    wanted = [*checks.entry_checks(table, question.stages, question.snapshot_at), *more]
     checked = question.check(table, wanted, read.place)
     rows = _only(checked.kept, "opportunity_id", "stage", "entered_at", "created_at")
     return Found(read.place, rows, checked, notes)
@@ -131,7 +135,7 @@ def _unpivoted(kept: ir.Table, names: list[str], at: dt.date) -> ir.Table:
         for name in names
     ]
     rows = ibis.union(*parts)
-    return rows.filter(rows.entered_at.date() <= at)
+    return rows.filter(rows.entered_at.date() <= at).cache()
 
 
 def read_current_stage(question: Question) -> Found:
@@ -140,8 +144,11 @@ def read_current_stage(question: Question) -> Found:
     read = question.read(schema_of(ID, STAGE, *dates))
     table, notes = _one_pipeline(read, question)
     table = table.mutate(stage=question.stages.declared(table.stage))
+    wanted = [
+        *checks.current_stage_checks(question.stages, question.snapshot_at),
+        checks.not_declared(table, question.stages),
+    ]
     table = checks.mark_copies(table, ["opportunity_id"])
-    wanted = checks.current_stage_checks(table, question.stages, question.snapshot_at)
     checked = question.check(table, wanted, read.place)
     rows = _only(checked.kept, "opportunity_id", "stage", "created_at", "closed_at")
     rows = rows.mutate(seen_on=ibis.literal(question.snapshot_at))
@@ -150,8 +157,8 @@ def read_current_stage(question: Question) -> Found:
 
 def _furthest_unknown(name: str) -> Defect:
     found = (
-        f"{name}: only the current stage of each opportunity is known, so the furthest stage of the lost ones "
-        "is not: stage rates are refused, while win rate, incidence and velocity work"
+        f"{name}: only the current stage of each opportunity is known, so the furthest stage of lost ones is "
+        "not: stage rates are refused, while win rate, incidence and velocity work"
     )
     return Defect("furthest stage unknown", "flag", found, bias="none on win rate, incidence and velocity")
 
@@ -174,4 +181,5 @@ def _one_pipeline(read: SourceTable, question: Question) -> tuple[ir.Table, tupl
 
 
 def _only(table: ir.Table, *columns: str) -> ir.Table:
-    return table.select(*(name for name in columns if name in table.columns), *attributes(table))
+    """Keep these columns and the optional ones, written down: what follows asks for them many times."""
+    return table.select(*(name for name in columns if name in table.columns), *attributes(table)).cache()

@@ -109,8 +109,8 @@ def _about_snapshots(found: Found, question: Question) -> list[Defect]:
 def _known_to_the_snapshot(name: str, days: list[dt.date]) -> Defect:
     gaps = sorted((later - day).days for day, later in pairwise(days)) or [0]
     found = (
-        f"{name}: {len(days)} snapshots, {gaps[len(gaps) // 2]} days apart (at most {gaps[-1]}); a stage counts "
-        "as entered on the first snapshot that shows it, so its time is late by up to that long"
+        f"{name}: {len(days)} snapshots, {gaps[len(gaps) // 2]} days apart (at most {gaps[-1]}); a stage "
+        "counts as entered on the first snapshot that shows it, so its time is late by up to that long"
     )
     bias = "steps taken and left between two snapshots are not seen: entries and moves back are too few"
     return Defect("times known to the snapshot", "flag", found, bias=bias)

@@ -37,7 +37,7 @@ class Stages:
     def _check(self) -> None:
         if len(self.order) < 2:
             raise ConfigError(
-                f"pipeline: stages = {list(self.order)}; two or more were expected, in order, the last one won"
+                f"pipeline: stages = {list(self.order)}; at least two were expected, the last one won"
             )
         if twice := sorted({name for name in self.known if self.known.count(name) > 1}):
             raise ConfigError(
