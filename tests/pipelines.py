@@ -30,11 +30,11 @@ def pipeline_of(entries: pd.DataFrame, *, stages=STAGES, snapshot_at=SNAPSHOT, *
     rows["entered_on"] = pd.to_datetime(rows["entered_on"]).dt.date
     rows["sequence"] = rows.groupby("opportunity_id").cumcount()
     rows["stage_number"] = rows["stage"].map({name: k for k, name in enumerate(stages)}).astype("Int64")
-    deals = [_deal(name, deal, stages) for name, deal in rows.groupby("opportunity_id")]
     history = rows[["opportunity_id", "stage", "stage_number", "entered_on", "sequence"]]
+    deals = _deals(rows, stages)
     return HandMade(
         ibis.memtable(history, schema=_HISTORY),
-        ibis.memtable(pd.DataFrame(deals), schema=_DEALS),
+        ibis.memtable(deals, schema={column: _DEALS[column] for column in deals}),
         stages=tuple(stages),
         snapshot_at=snapshot_at,
         **changes,
@@ -50,12 +50,11 @@ def pipeline_of_ends(ends: pd.DataFrame, *, snapshot_at=SNAPSHOT, stages=STAGES)
     for column in ("created_on", "closed_on"):
         dates = pd.to_datetime(deals[column])
         deals[column] = dates.dt.date.where(dates.notna(), None)
-    if "amount" not in deals:
-        deals["amount"] = None
+    known = {column: kind for column, kind in _DEALS.items() if column in deals}
     history = pd.DataFrame(columns=list(_HISTORY))
     return HandMade(
         ibis.memtable(history, schema=_HISTORY),
-        ibis.memtable(deals[list(_DEALS)], schema=_DEALS),
+        ibis.memtable(deals[list(known)], schema=known),
         stages=tuple(stages),
         snapshot_at=snapshot_at,
         shape="current stage",
@@ -82,16 +81,20 @@ _DEALS = {
 }
 
 
-def _deal(name, deal, stages):
-    last = deal.iloc[-1]
-    outcome = {"Lost": "lost", stages[-1]: "won"}.get(last["stage"], "open")
-    return {
-        "opportunity_id": name,
-        "created_on": deal["entered_on"].iloc[0],
-        "closed_on": None if outcome == "open" else last["entered_on"],
-        "outcome": outcome,
-        "current_stage": last["stage"],
-        "first_stage_number": deal["stage_number"].iloc[0],
-        "furthest_stage_number": deal["stage_number"].max(),
-        "amount": deal["amount"].iloc[-1] if "amount" in deal else None,
-    }
+def _deals(rows: pd.DataFrame, stages: tuple[str, ...]) -> pd.DataFrame:
+    """One row per opportunity, as its entries leave it."""
+    groups = rows.groupby("opportunity_id", sort=True)
+    # nth, unlike first and last, does not skip what is missing.
+    first, last = (groups.nth(k).set_index("opportunity_id") for k in (0, -1))
+    outcome = last["stage"].map({"Lost": "lost", stages[-1]: "won"}).fillna("open")
+    deals = pd.DataFrame(
+        {
+            "created_on": first["entered_on"],
+            "closed_on": last["entered_on"].where(outcome != "open", None),
+            "outcome": outcome,
+            "current_stage": last["stage"],
+            "first_stage_number": first["stage_number"],
+            "furthest_stage_number": groups["stage_number"].max(),
+        }
+    )
+    return (deals.assign(amount=last["amount"]) if "amount" in rows else deals).reset_index()

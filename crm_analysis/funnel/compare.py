@@ -283,7 +283,8 @@ class _Parts:
     def share_ends(self, k: int) -> tuple[float, float]:
         """Interval of one part's share of the gap, which must be clear."""
         if self.intervals == "bootstrap":
-            return _percentiles(self.drawn[:, k] / self.drawn.sum(axis=1), self.level)
+            gaps = self.drawn.sum(axis=1)
+            return _percentiles(self.drawn[gaps != 0, k] / gaps[gaps != 0], self.level)
         return _fieller(
             (self.values[k], self.values.sum()),
             variances=(self.covariance[k, k], self.covariance.sum()),

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
 import numpy as np
@@ -46,7 +46,8 @@ class StageCounts:
     window_learnt : the window was read off the pipeline rather than given.
     entered_from, entered_until : creation dates of the first and the last opportunity that is judged.
     n_not_yet_known : opportunities created in the period that are too young, or without a creation date.
-    deal_values : amounts of the won opportunities that are judged, where the pipeline has amounts.
+    deal_values : amounts of the won opportunities that are judged, as they stood at the win, where there
+        are amounts.
     level : of the intervals.
     """
 
@@ -142,6 +143,8 @@ def count_stages(
     reached = _reached(pipeline, days, each_stage=order == "as recorded")
     members = members.join(reached).fillna({"furthest": 0, "last": 0}).astype({"furthest": int, "last": int})
     members["furthest"] = members["furthest"].clip(lower=0)
+    if "amount_then" in members:
+        members["amount"] = members["amount_then"].fillna(members["amount"])
     return _assemble(
         members, tuple(pipeline.stages), order=order, days=days, learnt=window is None, level=level
     )
@@ -224,16 +227,17 @@ def _judge(
 
 
 def _reached(pipeline: Pipeline, days: int, *, each_stage: bool) -> pd.DataFrame:
-    """Furthest and last stage number of each opportunity within `days` of its creation; lost is -1."""
+    """Furthest and last stage number and last amount of each opportunity within `days`; lost is stage -1."""
     created = pipeline.opportunities.select("opportunity_id", "created_on")
     history = pipeline.history.join(created, "opportunity_id")
     seen = history.filter(history.entered_on <= history.created_on + ibis.interval(days=days))
     number = ibis.coalesce(seen.stage_number, LOST)
-    entered = {f"entered_{k}": (number == k).any() for k in range(len(pipeline.stages)) if each_stage}
-    reached = seen.group_by("opportunity_id").agg(
-        furthest=number.max(), last=number.argmax(seen.sequence), **entered
-    )
-    found = reached.to_pandas()
+    also = {f"entered_{k}": (number == k).any() for k in range(len(pipeline.stages)) if each_stage}
+    if "amount" in seen.columns:
+        known = seen.amount.notnull()  # noqa: PD004, Ibis knows this name only
+        also["amount_then"] = seen.amount.cast("float64").argmax(seen.sequence, where=known)
+    reached = {"furthest": number.max(), "last": number.argmax(seen.sequence), **also}
+    found = seen.group_by("opportunity_id").agg(**reached).to_pandas()
     return found.set_index(found["opportunity_id"].astype(str)).drop(columns="opportunity_id")
 
 
@@ -287,9 +291,10 @@ def _from_plain_counts(counts: list[int], *, stages: Sequence[str] | None, level
     if (values != np.floor(values)).any():
         raise DataError(f"funnel: counts {counts}; expected whole numbers of opportunities")
     entered = values.astype("int64")
-    table = pd.DataFrame({"n_entered": entered, "n_advanced": [*entered[1:], entered[-1]]})
-    table[["n_lost", "n_back", "n_open"]] = pd.array([pd.NA] * 3, dtype="Int64")
-    table["n_not_yet_known"] = 0
+    unknown = dict.fromkeys(("n_lost", "n_back", "n_open"), pd.array([pd.NA] * len(entered), dtype="Int64"))
+    table = pd.DataFrame(
+        {"n_entered": entered, "n_advanced": [*entered[1:], entered[-1]], **unknown, "n_not_yet_known": 0}
+    )
     return StageCounts(
         stages=names, table=_with_shares(table, names, n_all=int(entered[0]), level=level), level=level
     )
@@ -298,12 +303,15 @@ def _from_plain_counts(counts: list[int], *, stages: Sequence[str] | None, level
 def _with_shares(table: pd.DataFrame, stages: tuple[str, ...], *, n_all: int, level: float) -> pd.DataFrame:
     """Add the shares, each with its own denominator."""
     previous, further = table["n_entered"].shift().fillna(0), table["n_advanced"].shift().fillna(0)
-    table["share_of_previous"] = (further / previous).where(previous > 0)
-    ends = [wilson(k, n=n, level=level) for k, n in zip(further, previous, strict=True)]
-    table[["low", "high"]] = np.array(ends)
-    table.loc[0, ["low", "high"]] = np.nan
-    table["share_of_all"] = table["n_entered"] / n_all if n_all else np.nan
-    return table.set_index(pd.Index(stages, name="stage"))
+    ends = np.array([wilson(k, n=n, level=level) for k, n in zip(further, previous, strict=True)])
+    ends[0] = np.nan
+    shares: dict[str, Any] = {
+        "share_of_previous": (further / previous).where(previous > 0),
+        "low": ends[:, 0],
+        "high": ends[:, 1],
+        "share_of_all": table["n_entered"] / n_all if n_all else np.nan,
+    }
+    return table.assign(**shares).set_index(pd.Index(stages, name="stage"))
 
 
 def _tidy(firm: str, counts: StageCounts) -> pd.DataFrame:

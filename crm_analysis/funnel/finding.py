@@ -80,7 +80,10 @@ def _largest_two(gap: Gap) -> tuple[str, str]:
 def _stands_out(gap: Gap, transition: str) -> bool:
     direction = math.copysign(1.0, gap.gap)
     row = _floats(gap.contributions.loc[transition])
-    return min(row["low"] * direction, row["high"] * direction) > 0 and float(gap.p_largest[transition]) >= CLEARLY_LARGEST
+    return (
+        min(row["low"] * direction, row["high"] * direction) > 0
+        and float(gap.p_largest[transition]) >= CLEARLY_LARGEST
+    )
 
 
 def _common(gap: Gap, names: tuple[str, str]) -> dict[str, float | str]:
