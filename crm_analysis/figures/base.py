@@ -140,9 +140,9 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _label_periods(ax: Axes, labels: list[str]) -> None:
-    """At most twelve labels, so that they can be read."""
+    """Write at most twelve labels, so that they can be read; the last period has one."""
     step = -(-len(labels) // 12)
-    shown = range(0, len(labels), step)
+    shown = range((len(labels) - 1) % step, len(labels), step)
     ax.set_xticks(list(shown), [labels[i] for i in shown], rotation=40 if len(labels) > 6 else 0)
 
 
