@@ -14,7 +14,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ReportError
-from crm_analysis.report.format import Kind
+from crm_analysis.report.format import Kind, kind_of
 from crm_analysis.report.metric import Metric, Setting, band
 from crm_analysis.report.table import flat, html_table, plain_table, write_csv, written
 from crm_analysis.report.text import fill, read_catalogue
@@ -72,12 +72,20 @@ class Page:
         return self.text.sentence(self.name, key, self._known() | values)
 
     def say(self, key: str, /, **values: object) -> None:
-        """Show sentence `key` of this page; the one called "headline" leads the page and the index."""
+        """Show sentence `key` of this page; a key that begins with "headline" leads the page and the index.
+
+        Raises
+        ------
+        ReportError
+            The catalogue has no such sentence, a field has no value, or the page has a headline already.
+        """
         sentence = self.sentence(key, **values)
-        if key == "headline":
+        kind = "headline" if key.startswith("headline") else "finding"
+        if kind == "headline":
+            if self._headline is not None:
+                raise ReportError(f"{self.key}: a second headline, {key!r}; a page has one")
             self._headline = sentence
         self._handed_over["sentences"].append({"key": key, "text": sentence})
-        kind = "headline" if key == "headline" else "finding"
         self._show(sentence, f'<p class="crm-{kind}">{html.escape(sentence)}</p>')
 
     def metric(
@@ -90,6 +98,7 @@ class Page:
         high: float | None = None,
         previous: float | None = None,
         year_before: float | None = None,
+        label: str | None = None,
     ) -> None:
         """Collect a key number; `metrics_band` shows those collected since the last band.
 
@@ -98,15 +107,44 @@ class Page:
         unit : "money", "share" (0.12 is 12%), or a word of the catalogue such as "customers" or "days".
         low, high : its interval.
         previous, year_before : the same number for the period before and for the same period last year.
+        label : name in the catalogue of what is shown, where it is not `name` itself.
         """
         if name in self._metrics:
             raise ReportError(f"{self.key}: metric {name!r} was given before")
-        label = self.text.label(name, page=self.name)
+        words = self.text.label(label or name, page=self.name)
         numbers = [
             float(v) if v is not None and math.isfinite(v) else None
             for v in (value, low, high, previous, year_before)
         ]
-        self._metrics[name] = Metric(name, label, unit, *numbers)
+        self._metrics[name] = Metric(name, words, unit, *numbers)
+
+    def metrics(self, summary: pd.DataFrame, *, names: Sequence[str], firm: str | None = None) -> None:
+        """Collect key numbers of a firm from a table of periods, and show them as a row of tiles.
+
+        Parameters
+        ----------
+        summary : rows period, previous and year_before, as `crm.base.period_summary` gives them; a column
+            that is missing, or has no value for the period, is left out.
+        names : columns; units follow from the names, as in tables.
+        firm : named in front of the row, and in the metrics, where the page is about several firms.
+        """
+        for name in names:
+            if name not in summary or pd.isna(summary.loc["period", name]):
+                continue
+            unit = {"money": "money", "percent": "share"}.get(kind_of(name, summary[name]))
+            numbers = summary[name].astype(float)
+            self.metric(
+                page_key(name, firm),
+                numbers["period"],
+                unit=unit,
+                previous=numbers["previous"],
+                year_before=numbers["year_before"],
+                label=name,
+            )
+        if firm:
+            title = self.settings.firm(firm).name
+            self._show(title, f'<p class="crm-band-title">{html.escape(title)}</p>')
+        self.metrics_band()
 
     def metrics_band(self) -> None:
         """Show the metrics collected since the last band as a row of tiles."""
