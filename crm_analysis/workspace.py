@@ -337,6 +337,11 @@ class Period(Settings):
         return self._starting(add_months(self.start, -12))
 
     @property
+    def grain(self) -> Literal["month", "quarter", "year"]:
+        """What kind of period it is."""
+        return {1: "month", 3: "quarter"}.get(self.n_months, "year")  # type: ignore[return-value]
+
+    @property
     def n_days(self) -> int:
         """Number of days, both ends included."""
         return (self.end - self.start).days + 1

@@ -136,6 +136,15 @@ def bridge(log: Transactions, *, period: Period | str, compare: Period | str) ->
     )
 
 
+def comparison_period(log: Transactions, *, period: Period) -> Period | None:
+    """Period to compare with: the same one of last year, else the one before, where observed whole.
+
+    None where neither was, or where `period` itself was not.
+    """
+    candidates = (period.year_before, period.previous) if _is_complete(log, period) else ()
+    return next((earlier for earlier in candidates if _is_complete(log, earlier)), None)
+
+
 def log_mean_split(before: pd.Series, after: pd.Series) -> pd.DataFrame:
     """Split the change of a product into what each factor accounts for; the contributions add up to it.
 

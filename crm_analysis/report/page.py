@@ -129,7 +129,7 @@ class Page:
         firm : named in front of the row, and in the metrics, where the page is about several firms.
         """
         for name in names:
-            if name not in summary or pd.isna(summary.loc["period", name]):
+            if name not in summary or summary[name].isna().loc["period"]:
                 continue
             unit = {"money": "money", "percent": "share"}.get(kind_of(name, summary[name]))
             numbers = summary[name].astype(float)
