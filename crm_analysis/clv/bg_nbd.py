@@ -15,7 +15,14 @@ import pandas as pd
 from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
-from crm_analysis.clv.histories import FloatArray, Histories, IntArray, distinct_histories, purchase_histories
+from crm_analysis.clv.histories import (
+    FloatArray,
+    Histories,
+    IntArray,
+    distinct_histories,
+    purchase_histories,
+    weighted_sum,
+)
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.starts import describe, purchase_rate
@@ -147,4 +154,4 @@ def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float,
         shared + left / a,
         shared + digamma(b + x) - digamma(b) - left / before,
     ]
-    return float(histories.n_customers @ row), np.stack(slopes) @ histories.n_customers
+    return weighted_sum(histories, row), np.array([weighted_sum(histories, slope) for slope in slopes])

@@ -113,10 +113,10 @@ def cash_flow_conventions(
     DataFrame, index convention: value, difference (from "end of period"), payback (period, NaN for never).
     Besides the timings: no retention cost in the first year, and no discounting.
     """
-    cost = _per_period(retention_cost, len(revenue))
-    later = [0.0, *cost[1:]]
-    rate = annual_discount_rate
-    plans = {timing: (timing, cost, rate) for timing in TIMINGS} | {
+    cost = _per_period(retention_cost, len(revenue)).tolist()
+    later, rate = [0.0, *cost[1:]], annual_discount_rate
+    plans: dict[str, tuple[str, list[float], float]] = {
+        **{timing: (timing, cost, rate) for timing in TIMINGS},
         "end of period, no retention cost in the first": ("end of period", later, rate),
         "start of period, no retention cost in the first": ("start of period", later, rate),
         "undiscounted": ("end of period", cost, 0.0),
@@ -124,7 +124,7 @@ def cash_flow_conventions(
     flows = {
         name: cash_flow_value(
             revenue=revenue,
-            retention_cost=list(paid),
+            retention_cost=paid,
             acquisition_cost=acquisition_cost,
             annual_discount_rate=discount,
             timing=timing,

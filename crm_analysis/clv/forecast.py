@@ -21,6 +21,7 @@ from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
 from crm_analysis.customers import split_holdout
+from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
     from crm_analysis.doors.transactions import Transactions
@@ -158,7 +159,12 @@ def forecast_origins(
     for origin in origins:
         until = (pd.Timestamp(origin) + pd.DateOffset(months=months)).date()
         calibration, holdout = split_holdout(log, at=origin, until=until)
-        complete = calibration["history_complete"].astype(bool)
+        complete = calibration["history_complete"]
+        if not complete.any():
+            raise DataError(
+                f"forecast_origins: at {origin} none of {len(complete)} customers has a complete history; "
+                "take later origins, or tell the door that the log is a closed cohort"
+            )
         calibration, holdout = calibration[complete], holdout[complete]
         amounts = spend(calibration) if spend is not None else None
         tables[pd.Timestamp(origin)] = compare_forecast(

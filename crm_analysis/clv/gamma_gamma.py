@@ -21,6 +21,7 @@ from crm_analysis.errors import DataError, FitError
 LIMITS = (
     Limit(frozenset(["q", "gamma"]), "infinity", "all customers spend the same on average"),
     Limit(frozenset("p"), "infinity", "a customer's purchases do not differ in amount"),
+    Limit(frozenset(["gamma"]), "0", "a customer's purchases do not differ in amount"),
     Limit(frozenset("q"), "0", "a few customers spend so much that the average has no limit"),
 )
 
@@ -119,14 +120,14 @@ def log_likelihood(parameters: FloatArray, n: FloatArray, mean: FloatArray) -> t
     total = n * mean
     # Everything but the totals depends on the count alone: special functions once per distinct count.
     constant = gammaln(p * counts + q) - gammaln(p * counts) - gammaln(q) + q * np.log(gamma)
-    value = customers @ constant + np.sum(
+    value = np.sum(customers * constant) + np.sum(
         p * n * np.log(total) - np.log(mean) - (p * n + q) * np.log(gamma + total)
     )
     shared = digamma(p * counts + q)
     share = np.log(total) - np.log(gamma + total)
     slopes = [
-        customers @ (counts * (shared - digamma(p * counts))) + n @ share,
-        customers @ (shared - digamma(q) + np.log(gamma)) - np.log(gamma + total).sum(),
+        np.sum(customers * counts * (shared - digamma(p * counts))) + np.sum(n * share),
+        np.sum(customers * (shared - digamma(q) + np.log(gamma))) - np.log(gamma + total).sum(),
         len(n) * q / gamma - ((p * n + q) / (gamma + total)).sum(),
     ]
     return float(value), np.array(slopes)

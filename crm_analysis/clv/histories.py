@@ -60,6 +60,14 @@ def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]
     return distinct.assign(n_customers=np.bincount(row, weights, minlength=len(keys))), row
 
 
+def weighted_sum(histories: Histories, values: FloatArray) -> float:
+    """Sum over customers of what each history contributes.
+
+    Not a matrix product: BLAS would start threads for a millisecond of work, and its sums depend on how many.
+    """
+    return float((histories.n_customers * values).sum())
+
+
 def check_histories(customers: pd.DataFrame) -> pd.DataFrame:
     """Return `customers` itself, once every history in it is possible.
 

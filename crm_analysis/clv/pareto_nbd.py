@@ -17,7 +17,14 @@ import pandas as pd
 from scipy.special import digamma, exprel, gammaln
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
-from crm_analysis.clv.histories import FloatArray, Histories, IntArray, distinct_histories, purchase_histories
+from crm_analysis.clv.histories import (
+    FloatArray,
+    Histories,
+    IntArray,
+    distinct_histories,
+    purchase_histories,
+    weighted_sum,
+)
 from crm_analysis.clv.purchases import NEGLIGIBLE, PurchaseModel
 from crm_analysis.clv.quadrature import legendre, over_time
 from crm_analysis.clv.starts import describe, purchase_rate
@@ -162,7 +169,7 @@ def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float
         np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(np.log(leaving.beta))),
         s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean(1 / leaving.beta),
     ]
-    return float(histories.n_customers @ row), np.stack(slopes) @ histories.n_customers
+    return weighted_sum(histories, row), np.array([weighted_sum(histories, slope) for slope in slopes])
 
 
 def _log_alive(parameters: FloatArray, histories: Histories) -> FloatArray:

@@ -40,4 +40,5 @@ def over_time(
     low, high = np.log1p(since / scale), np.log1p(until / scale)
     u = low[:, None] + (high - low)[:, None] * points
     times = scale[:, None] * np.expm1(u)
-    return ((function(times) * (scale[:, None] + times)) @ weights) * (high - low)
+    values = function(times) * (scale[:, None] + times)
+    return np.einsum("ij,j->i", values, weights) * (high - low)

@@ -59,6 +59,4 @@ def discount_per_unit(annual_discount_rate: float, *, unit: str) -> float:
 def check_rate(annual_discount_rate: float) -> None:
     """Refuse a discount rate that is not a share of at least 0 and below 1."""
     if not 0 <= annual_discount_rate < 1:
-        raise ConfigError(
-            f"annual_discount_rate {annual_discount_rate}: expected a share, such as 0.15 for 15%"
-        )
+        raise ConfigError(f"annual_discount_rate {annual_discount_rate}: expected a share, 0.15 for 15%")
