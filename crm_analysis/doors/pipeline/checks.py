@@ -31,11 +31,10 @@ def mark_copies(table: ir.Table, keys: list[str]) -> ir.Table:
     same_row = ibis.window(group_by=mapped, order_by=table.opportunity_id)
     same_key = ibis.window(group_by=[table[key] for key in keys])
     table = table.mutate(is_copy=ibis.row_number().over(same_row) > 0)
-    stage = table.stage if "stage" in table.columns else ibis.literal("")
-    return table.mutate(
-        is_contradicted=(~table.is_copy).ifelse(1, 0).sum().over(same_key) > 1,
-        is_at_once=stage.min().over(same_key) != stage.max().over(same_key),
-    )
+    marks = {"is_contradicted": (~table.is_copy).ifelse(1, 0).sum().over(same_key) > 1}
+    if "stage" in table.columns:
+        marks["is_at_once"] = table.stage.min().over(same_key) != table.stage.max().over(same_key)
+    return table.mutate(**marks)
 
 
 def _all_different(table: ir.Table, keys: list[str]) -> bool:
