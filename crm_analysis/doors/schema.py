@@ -60,6 +60,7 @@ class Check:
     finds : table -> boolean column; NULL counts as False.
     found : the rest of the sentence after "orders: 12 of 400 rows (3.0%) ".
     shows : columns printed of the example rows.
+    among, counted : the rows of which it is a share, and what they are called; used by `flag_rows`.
     """
 
     name: str
@@ -68,6 +69,8 @@ class Check:
     found: str
     bias: str = ""
     shows: tuple[str, ...] = ()
+    among: Callable[[ir.Table], Any] | None = None
+    counted: str = "rows"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,6 @@ def check_rows(
     name: str,
     amount: str | None = None,
     max_set_aside: float = 1.0,
-    counted: str = "rows",
     in_order: bool = True,
 ) -> Checked:
     """Apply the checks to a canonical table; counts are taken in the table's own engine.
@@ -119,7 +121,6 @@ def check_rows(
     name : what the table is called in sentences, such as "orders.csv".
     amount : column of money; defects then say their share of revenue.
     max_set_aside : share of rows, above which the verdict is REFUSE.
-    counted : what one row is, in sentences.
     in_order : the table keeps the order of its source; of one that does not, the examples are sorted.
     """
     marked = as_view(table.mutate(reason=_first_reason(table, checks)))
@@ -129,7 +130,7 @@ def check_rows(
     aside = {check.name: aside[check.name] for check in checks if check.name in aside}
     examples = partial(_examples, in_order=in_order)
     defects = [
-        *_defects(marked, checks, counts, (name, counted), examples),
+        *_defects(marked, checks, counts, name, examples),
         *_too_many(aside, n_rows, max_set_aside, name),
     ]
     return Checked(
@@ -139,6 +140,28 @@ def check_rows(
         n_rows_in=n_rows,
         verdict=Verdict(name, n_rows, n_rows - sum(aside.values()), tuple(defects)),
     )
+
+
+def flag_rows(table: ir.Table, checks: Sequence[Check], *, name: str) -> list[Defect]:
+    """Defects of a table that keeps all its rows; each share is of the rows `among` which its check looks."""
+    among = [check.among(table) if check.among else None for check in checks]
+    found = [_holds(check, table) for check in checks]
+    found = [where if some is None else some & where for some, where in zip(among, found, strict=True)]
+    counts = {f"of{i}": table.count(where=where) for i, where in enumerate(among)}
+    counts |= {f"n{i}": table.count(where=where) for i, where in enumerate(found)}
+    n = table.agg(**counts).to_pyarrow().to_pylist()[0]
+    return [
+        _defect(
+            check,
+            name,
+            n[f"n{i}"],
+            n[f"of{i}"],
+            None,
+            _examples(table.filter(where), check.shows, in_order=False),
+        )
+        for i, (check, where) in enumerate(zip(checks, found, strict=True))
+        if n[f"n{i}"]
+    ]
 
 
 def _first_reason(table: ir.Table, checks: Sequence[Check]) -> ir.StringValue:
@@ -171,7 +194,7 @@ def _defects(
     marked: ir.Table,
     checks: Sequence[Check],
     counts: dict[str | None, list[Any]],
-    names: tuple[str, str],
+    name: str,
     examples: Callable[[ir.Table, tuple[str, ...]], tuple[str, ...]],
 ) -> list[Defect]:
     """Defects of the checks that found rows; flags and refusals look at kept rows: each row counts once."""
@@ -189,20 +212,14 @@ def _defects(
             i_mark += 1
         if n:
             share = float(amount or 0) / money if money else None
-            defects.append(_defect(check, names, int(n), n_rows, share, examples(rows, check.shows)))
+            defects.append(_defect(check, name, int(n), n_rows, share, examples(rows, check.shows)))
     return defects
 
 
 def _defect(
-    check: Check,
-    names: tuple[str, str],
-    n: int,
-    n_rows: int,
-    revenue: float | None,
-    examples: tuple[str, ...],
+    check: Check, name: str, n: int, n_rows: int, revenue: float | None, examples: tuple[str, ...]
 ) -> Defect:
-    name, counted = names
-    found = f"{name}: {n:,} of {n_rows:,} {counted} ({n / n_rows:.1%}) {check.found}"
+    found = f"{name}: {n:,} of {n_rows:,} {check.counted} ({n / n_rows:.1%}) {check.found}"
     return Defect(check.name, check.consequence, found, n, n / n_rows, revenue, examples, check.bias)
 
 

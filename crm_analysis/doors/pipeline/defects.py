@@ -3,68 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline.stages import Stages
-from crm_analysis.doors.schema import Check, check_rows, is_missing
+from crm_analysis.doors.schema import Check, flag_rows, is_missing
 from crm_analysis.doors.verdict import Defect
 
 ENOUGH = 10
-ID = ("opportunity_id",)
-# Column, whose it should be (None: of every opportunity), and the check.
-VALUES = (
-    (
-        "owner",
-        None,
-        Check(
-            "no owner",
-            "flag",
-            is_missing("owner"),
-            "have no owner",
-            "comparisons between owners leave them out, and nobody works the open ones",
-            ID,
-        ),
-    ),
-    (
-        "amount",
-        "won",
-        Check(
-            "won without amount",
-            "flag",
-            is_missing("amount"),
-            "have no amount",
-            "revenue and velocity are biased down",
-            ID,
-        ),
-    ),
-    (
-        "amount",
-        "open",
-        Check(
-            "open without amount",
-            "flag",
-            is_missing("amount"),
-            "have no amount",
-            "the value of the open pipeline is biased down",
-            ID,
-        ),
-    ),
-    (
-        "lost_reason",
-        "lost",
-        Check(
-            "lost without reason",
-            "flag",
-            is_missing("lost_reason"),
-            "have no reason (lost_reason)",
-            "shares of reasons lean to those that are easily written down",
-            ID,
-        ),
-    ),
-)
 
 
 def find_defects(
@@ -72,10 +21,10 @@ def find_defects(
 ) -> list[Defect]:
     """Flag what concerns whole opportunities, each with their number and the direction of its bias."""
     facts = _facts(deals)
+    checks = [*_values_missing(deals), *_stalled(facts["longest"], snapshot_at)]
     return [
         *_reopened(history, stages, name),
-        *_values_missing(deals, name),
-        *_stalled(deals, facts["longest"], snapshot_at, name),
+        *(flag_rows(deals, checks, name=name) if checks else []),
         *_outcomes_begin_late(deals, facts, name),
         *_one_sided(facts, name),
     ]
@@ -98,10 +47,6 @@ def _days_to_close(deals: ir.Table) -> Any:
     return deals.closed_on.delta(deals.created_on, unit="day")
 
 
-def _flag(table: ir.Table, check: Check, name: str, counted: str) -> list[Defect]:
-    return list(check_rows(table, [check], name=name, counted=counted, in_order=False).verdict.defects)
-
-
 def _reopened(history: ir.Table, stages: Stages, name: str) -> list[Defect]:
     within = ibis.window(group_by=history.opportunity_id, order_by=history.sequence)
     check = Check(
@@ -111,21 +56,58 @@ def _reopened(history: ir.Table, stages: Stages, name: str) -> list[Defect]:
         "leave a stage in which the opportunity was won or lost; the last stage decides the outcome",
         "times to close run to the last closing: they lean long",
         ("opportunity_id", "stage_before", "stage"),
+        counted="stage entries",
     )
     steps = history.mutate(stage_before=history.stage.lag().over(within))
-    return _flag(steps, check, name, "stage entries")
+    return flag_rows(steps, [check], name=name)
 
 
-def _values_missing(deals: ir.Table, name: str) -> list[Defect]:
-    defects = []
-    for column, outcome, check in VALUES:
-        if column in deals.columns:
-            some = deals if outcome is None else deals.filter(deals.outcome == outcome)
-            defects += _flag(some, check, name, f"{outcome} opportunities" if outcome else "opportunities")
-    return defects
+def _values_missing(deals: ir.Table) -> list[Check]:
+    checks = {
+        "owner": [
+            _missing(
+                "owner",
+                "no owner",
+                "comparisons between owners leave them out, and nobody works the open ones",
+            )
+        ],
+        "amount": [
+            _missing("amount", "won without amount", "revenue and velocity are biased down", "won"),
+            _missing(
+                "amount", "open without amount", "the value of the open pipeline is biased down", "open"
+            ),
+        ],
+        "lost_reason": [
+            _missing(
+                "lost_reason",
+                "lost without reason",
+                "shares of reasons lean to those that are easily written down",
+                "lost",
+            )
+        ],
+    }
+    return [check for column, some in checks.items() if column in deals.columns for check in some]
 
 
-def _stalled(deals: ir.Table, longest: int | None, snapshot_at: dt.date, name: str) -> list[Defect]:
+def _missing(column: str, name: str, bias: str, outcome: str | None = None) -> Check:
+    """Find opportunities without a value, among all or those of one outcome."""
+    return Check(
+        name,
+        "flag",
+        is_missing(column),
+        f"have no {column}",
+        bias,
+        ("opportunity_id",),
+        among=_with(outcome) if outcome else None,
+        counted=f"{outcome} opportunities" if outcome else "opportunities",
+    )
+
+
+def _with(outcome: str) -> Callable[[ir.Table], Any]:
+    return lambda deals: deals.outcome == outcome
+
+
+def _stalled(longest: int | None, snapshot_at: dt.date) -> list[Check]:
     """Find open opportunities that are older than any was that closed."""
     if longest is None:
         return []
@@ -136,8 +118,10 @@ def _stalled(deals: ir.Table, longest: int | None, snapshot_at: dt.date, name: s
         f"are older than the {longest:,} days that any opportunity took to close",
         "won of closed is biased up, and most for whoever does not close what is lost",
         ("opportunity_id", "created_on"),
+        among=_with("open"),
+        counted="open opportunities",
     )
-    return _flag(deals.filter(deals.outcome == "open"), check, name, "open opportunities")
+    return [check]
 
 
 def _outcomes_begin_late(deals: ir.Table, facts: dict[str, Any], name: str) -> list[Defect]:

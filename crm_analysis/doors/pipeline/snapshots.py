@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 from crm_analysis.doors.pipeline import checks
 from crm_analysis.doors.pipeline.shapes import ID, STAGE, Found, Question, found_entries, schema_of
 from crm_analysis.doors.pipeline.stages import Stages
-from crm_analysis.doors.schema import Check, Column, check_rows
+from crm_analysis.doors.schema import Check, Column, flag_rows
 from crm_analysis.doors.sources import SourceTable
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
@@ -143,6 +143,7 @@ def _cut_off(found: Found, stages: Stages, days: list[dt.date]) -> list[Defect]:
             f"were there in the first snapshot, of {days[0]}: the stages that they had passed are not known",
             "their early stages are missing and their times too short: leave them out of cohorts",
             ("opportunity_id",),
+            counted="opportunities",
         ),
         Check(
             "vanished",
@@ -151,7 +152,7 @@ def _cut_off(found: Found, stages: Stages, days: list[dt.date]) -> list[Defect]:
             "are missing from later snapshots without having been won or lost; they stay open",
             "won of closed leans high if they are losses that were deleted",
             ("opportunity_id", "last_on"),
+            counted="opportunities",
         ),
     ]
-    checked = check_rows(seen, wanted, name=found.name, counted="opportunities", in_order=False)
-    return list(checked.verdict.defects)
+    return flag_rows(seen, wanted, name=found.name)
