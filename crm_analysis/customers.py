@@ -10,6 +10,7 @@ import datetime as dt
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dtypes
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -42,7 +43,7 @@ def _per_customer(log: Transactions) -> ir.Table:
         n_purchase_days=bought.ifelse(1, 0).sum(),
         n_paid=paid.ifelse(1, 0).sum(),
         paid=ibis.coalesce(days.spent.sum(where=paid), ibis.literal(0)).cast(MONEY),
-        first_spent=days.spent.argmin(days.occurred_on, where=bought),
+        first_spent=_first(days.spent, days.occurred_on, where=bought),
         total_amount=days.amount.sum(),
         **({"total_cost": days.cost.sum()} if "cost" in days.columns else {}),
     )
@@ -50,6 +51,18 @@ def _per_customer(log: Transactions) -> ir.Table:
     if not log.has_orders:
         return table.mutate(n_orders=table.n_purchase_days)
     return table.inner_join(_orders(log.purchases), "customer_id")
+
+
+@ibis.udf.agg.builtin(signature=((dtypes.Decimal(38, 4), dtypes.date), dtypes.Decimal(38, 4)))
+def arg_min(value: Any, order: Any) -> Any:
+    """DuckDB's: the value of the row that is first in an order."""
+
+
+def _first(value: Any, order: Any, *, where: Any) -> Any:
+    """Value on the first day; DuckDB has a function that is many times faster than what Ibis writes."""
+    if value.get_backend().name == "duckdb":
+        return arg_min(value, order, where=where)
+    return value.argmin(order, where=where)
 
 
 def _per_day(merged: ir.Table) -> ir.Table:

@@ -643,10 +643,12 @@ def _typed(opened: Opened, schema: Schema, columns: Mapped, options: Options) ->
         except values.Unclear as unclear:
             problems.append(f"{opened.place}: column {name!r} (for {column.name}) {unclear}")
     names = {column.name: name for column, name in _parts(schema, mapping)}
-    defects = _unreadable(opened, readings, names)
+    counts = _count(opened, readings)
+    defects = _unreadable(opened, readings, names, counts)
     if problems or defects:
         raise _refused(schema, problems, defects)
-    return SourceTable(_materialised(opened, _projection(opened, mapping, readings, names)), opened.place)
+    typed = {name: r.value if counts.get(f"empty {name}", 1) else r.text for name, r in readings.items()}
+    return SourceTable(_materialised(opened, _projection(opened, mapping, typed, names)), opened.place)
 
 
 def _absent(opened: Opened, schema: Schema, mapping: Mapped) -> list[str]:
@@ -682,24 +684,29 @@ def _parts(schema: Schema, mapping: Mapped) -> list[tuple[Column, str]]:
     return list(found.values())
 
 
-def _unreadable(opened: Opened, readings: dict[str, values.Reading], names: dict[str, str]) -> list[Defect]:
+def _count(opened: Opened, readings: dict[str, values.Reading]) -> dict[str, int]:
+    """Rows in all; per column those that are unreadable, and those with a word for nothing."""
+    asked = {
+        f"{what} {name}": where.sum()
+        for name, reading in readings.items()
+        for what, where in (("unreadable", reading.unreadable), ("empty", reading.empty))
+        if where is not None and not where.equals(ibis.literal(False))
+    }
+    if not asked:
+        return {}
+    counts = opened.table.agg(rows=opened.table.count(), **asked).to_pyarrow().to_pylist()[0]
+    return {name: int(n or 0) for name, n in counts.items()}
+
+
+def _unreadable(
+    opened: Opened, readings: dict[str, values.Reading], names: dict[str, str], counts: dict[str, int]
+) -> list[Defect]:
     """Values that have no reading, per column, with the first of them and their lines."""
-    doubtful = {name: r for name, r in readings.items() if not _never(r.unreadable)}
-    if not doubtful:
-        return []
-    counts = opened.table.agg(
-        n=opened.table.count(), **{f"bad_{name}": r.unreadable.sum() for name, r in doubtful.items()}
-    )
-    n = counts.to_pyarrow().to_pylist()[0]
     return [
-        _unreadable_defect(opened, reading, names[name], name, n[f"bad_{name}"], n["n"])
-        for name, reading in doubtful.items()
-        if n[f"bad_{name}"]
+        _unreadable_defect(opened, reading, names[name], name, n, counts["rows"])
+        for name, reading in readings.items()
+        if (n := counts.get(f"unreadable {name}", 0))
     ]
-
-
-def _never(unreadable: Any) -> bool:
-    return unreadable.equals(ibis.literal(False))
 
 
 def _unreadable_defect(
@@ -721,9 +728,9 @@ def _unreadable_defect(
 
 
 def _projection(
-    opened: Opened, mapping: Mapped, readings: dict[str, values.Reading], names: dict[str, str]
+    opened: Opened, mapping: Mapped, typed: dict[str, ir.Value], names: dict[str, str]
 ) -> ir.Table:
-    typed = {name: reading.value for name, reading in readings.items()}
+    """Typed columns, amounts multiplied out, row numbers, and the source's other columns as they are."""
     for name, where in mapping.items():
         if not isinstance(where, str):
             typed[name] = values.product(typed["quantity"], typed["unit_price"])

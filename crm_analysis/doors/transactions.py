@@ -204,7 +204,7 @@ def _check(
     lines = as_view(checked.kept.select(_line_columns(checked.kept)))
     log = Transactions(
         lines=lines,
-        merged=as_view(merge(lines)),
+        merged=merge(lines),
         observed_from=start,
         observed_until=end,
         verdict=checked.verdict,

@@ -48,12 +48,14 @@ class Reading:
     """A source column understood: its typed value, and the rows that do not fit.
 
     text : the content of the row, for messages.     expected : what a readable row looks like.
+    empty : rows with a word for nothing, such as "NULL"; where no row has one, `text` is the value as it is.
     """
 
     value: ir.Value
     unreadable: Any
     text: ir.Value
     expected: str
+    empty: Any = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,14 @@ def product(quantity: Any, price: Any) -> Any:
 
 
 def _missing(text: ir.StringValue) -> ir.BooleanValue:
-    return text.isnull() | text.strip().isin(MISSING)
+    return text.isnull() | _says_nothing(text)
+
+
+def _says_nothing(text: ir.StringValue) -> ir.BooleanValue:
+    """Text is a word for nothing; blanks around it are taken off only where there are some, which is slow."""
+    has_blanks = (text < "!") | text.endswith(" ") | text.endswith("\t")
+    stripped = text.strip().isin(MISSING)
+    return ibis.cases((text.isin(MISSING), True), (has_blanks, stripped), else_=False)
 
 
 def _full(text: ir.StringValue, pattern: str) -> ir.BooleanValue:
@@ -124,9 +133,8 @@ def _id(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     """Text as it is, leading zeros kept; whole numbers as their digits."""
     kind = raw.type()
     if kind.is_string():
-        missing = _missing(raw) if parses_text else raw.strip() == ""
-        value = missing.ifelse(ibis.null("string"), raw)
-        return Reading(value, ibis.literal(False), raw, "text")
+        empty = _says_nothing(raw) if parses_text else raw.strip() == ""
+        return Reading(empty.ifelse(ibis.null("string"), raw), ibis.literal(False), raw, "text", empty)
     if kind.is_floating():
         number = _finite(raw)
         whole = (number == number.floor()) & (number.abs() < 2**53)
