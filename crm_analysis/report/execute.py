@@ -11,6 +11,7 @@ import nbformat
 
 from crm_analysis.errors import ReportError
 from crm_analysis.report.kernels import Kernels
+from crm_analysis.report.page import FOLDER_VARIABLE
 from crm_analysis.report.plan import PageRun
 
 INJECTED = "injected-parameters"
@@ -36,8 +37,11 @@ class PageError(ReportError):
         self.notebook = notebook
 
 
-def execute(run: PageRun, *, output: Path, kernels: Kernels) -> Done:
-    """Run a notebook and store it at `output`; success is read from the absence of an exception only.
+def execute(run: PageRun, *, folder: Path, kernels: Kernels) -> Done:
+    """Run a notebook, store it in `folder`/notebooks, let its page write into `folder`/pages.
+
+    Success is read from the absence of an exception only: after the death of a kernel the stored notebook
+    still says that every cell was completed.
 
     Raises
     ------
@@ -45,19 +49,20 @@ def execute(run: PageRun, *, output: Path, kernels: Kernels) -> Done:
         A cell failed or the kernel died.
     """
     started = time.perf_counter()
+    output, page_folder = folder / "notebooks" / f"{run.key}.ipynb", folder / "pages" / run.key
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        notebook = _in_a_kernel(run, output, kernels)
+        notebook = _in_a_kernel(run, output, page_folder, kernels)
     except RuntimeError as error:
         if not str(error).startswith(NO_START):
             raise
-        notebook = _in_a_kernel(run, output, kernels)
+        notebook = _in_a_kernel(run, output, page_folder, kernels)
     _settle(notebook, run)
     nbformat.write(notebook, output)
     return Done(run, notebook, time.perf_counter() - started)
 
 
-def _in_a_kernel(run: PageRun, output: Path, kernels: Kernels) -> Any:
+def _in_a_kernel(run: PageRun, output: Path, page_folder: Path, kernels: Kernels) -> Any:
     """Run the notebook; whatever goes wrong in it is told with the cell in which it went wrong."""
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -73,7 +78,7 @@ def _in_a_kernel(run: PageRun, output: Path, kernels: Kernels) -> Any:
             progress_bar=False,
             record_timing=False,
             shutdown_kernel="immediate",
-            kernel_manager_class=kernels.manager_class(),
+            kernel_manager_class=kernels.manager_class({FOLDER_VARIABLE: str(page_folder)}),
             on_cell_execute=lambda cell, cell_index: cells.append(cell.id),
         )
     except papermill.PapermillExecutionError as error:

@@ -37,14 +37,13 @@ def copy_for_exploring(
 
 
 def _with_parameters(notebook: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
-    from papermill.parameterize import parameterize_notebook
-
-    copied = parameterize_notebook(
-        nbformat.read(notebook, as_version=4), parameters, kernel_name="python3", language="python"
-    )
+    """Return the notebook without outputs, and with a cell that sets the parameters after their defaults."""
+    copied = nbformat.read(notebook, as_version=4)
+    tags = [cell.metadata.get("tags", []) for cell in copied.cells]
+    source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    injected = nbformat.v4.new_code_cell(source, id=INJECTED, metadata={"tags": [INJECTED]})
+    copied.cells.insert(1 + next(i for i, of_cell in enumerate(tags) if "parameters" in of_cell), injected)
     for cell in copied.cells:
-        if INJECTED in cell.metadata.get("tags", []):
-            cell.id = INJECTED
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return copied

@@ -1,4 +1,4 @@
-"""The kernels of one run: started with one environment, known by their process groups, ended at once."""
+"""The kernels of one run: known while they run, so that all of them can be ended at once."""
 
 from __future__ import annotations
 
@@ -17,25 +17,20 @@ STEADY = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED":
 
 
 class Kernels:
-    """Starts kernels and remembers them.
+    """Starts kernels and remembers them."""
 
-    Parameters
-    ----------
-    environment : added to the environment of every kernel.
-    """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        # Without bytecode every kernel would compile the package again.
-        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        self._environment = inherited | STEADY | dict(environment)
+    def __init__(self) -> None:
         self._started: list[Any] = []
         self._stopped = False
         self._lock = threading.Lock()
 
-    def manager_class(self) -> type:
-        """Kernel manager for nbclient that starts its kernels here."""
+    def manager_class(self, environment: Mapping[str, str]) -> type:
+        """Kernel manager for nbclient; its kernels get `environment` added to this process's own."""
         from jupyter_client.manager import AsyncKernelManager
 
+        # Without bytecode every kernel would compile the package again.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        whole = inherited | STEADY | dict(environment)
         kernels = self
 
         class Manager(AsyncKernelManager):
@@ -44,7 +39,7 @@ class Kernels:
                 with kernels._lock:
                     kernels._refuse_when_stopped()
                     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-                    await super().start_kernel(**options, **quiet, env=dict(kernels._environment))
+                    await super().start_kernel(**options, **quiet, env=dict(whole))
                     kernels._started.append(self)
 
         return Manager

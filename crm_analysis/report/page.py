@@ -1,7 +1,7 @@
 """A page of the report: the one way by which a notebook shows and hands over anything.
 
-Outputs are the same bytes every time. What is handed over goes into the page's own folder under
-`CRM_PAGE_FOLDER`; without that variable a page only displays, so that one notebook serves JupyterLab,
+Outputs are the same bytes every time. What is handed over goes into the folder that the environment
+variable `CRM_PAGE_FOLDER` names; without it a page only displays, so that one notebook serves JupyterLab,
 its test and the report.
 """
 
@@ -56,7 +56,7 @@ class Page:
         self.firm = firm
         self.key = page_key(name, firm)
         self.text = read_catalogue(self.settings.language)
-        self.folder = _page_folder(self.key)
+        self.folder = _page_folder()
         self._metrics: dict[str, Metric] = {}
         self._shown: set[str] = set()
         self._handed_over: dict[str, list[Any]] = {
@@ -335,6 +335,6 @@ def held_back(identity: str, *, share: float, seed: int) -> bool:
     return int.from_bytes(digest[:8], "big") / 2**64 < share
 
 
-def _page_folder(key: str) -> Path | None:
+def _page_folder() -> Path | None:
     folder = os.environ.get(FOLDER_VARIABLE)
-    return Path(folder) / key if folder else None
+    return Path(folder) if folder else None

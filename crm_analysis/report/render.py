@@ -16,6 +16,7 @@ from crm_analysis.report.text import Catalogue
 TEMPLATES = Path(__file__).parent / "templates"
 _ONE_AT_A_TIME = threading.Lock()
 _TITLE = re.compile(r"<h1>(.*?)</h1>", re.DOTALL)
+_HEADLINE = re.compile(r'<p class="crm-headline">.*?</p>\n?', re.DOTALL)
 _HEADING = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 
 
@@ -37,7 +38,10 @@ class Body:
 
 
 def render_notebook(notebook: Any, *, page: str, text: Catalogue) -> Body:
-    """Prose and outputs of an executed notebook as HTML, prose in the language of `text`."""
+    """Prose and outputs of an executed notebook as HTML, prose in the language of `text`.
+
+    Title and headline are left out: the page around it begins with them.
+    """
     spoken = _in_language(notebook, page, text)
     # The exporter keeps state while it renders.
     with _ONE_AT_A_TIME:
@@ -47,7 +51,7 @@ def render_notebook(notebook: Any, *, page: str, text: Catalogue) -> Body:
         Section(f"section-{i}", _plain(found)) for i, found in enumerate(_HEADING.findall(markup), start=1)
     )
     numbers = iter(sections)
-    markup = _TITLE.sub("", markup, count=1)
+    markup = _HEADLINE.sub("", _TITLE.sub("", markup, count=1))
     markup = _HEADING.sub(lambda found: f'<h2 id="{next(numbers).id}">{found[1]}</h2>', markup)
     return Body(_plain(title[1]) if title else page, sections, markup)
 

@@ -18,7 +18,6 @@ from crm_analysis.report import publish
 from crm_analysis.report.assemble import Finished, assemble, write_reports_index
 from crm_analysis.report.execute import PageError, execute
 from crm_analysis.report.kernels import Kernels
-from crm_analysis.report.page import FOLDER_VARIABLE
 from crm_analysis.report.plan import PageRun, Plan, plan_report
 from crm_analysis.report.render import render_notebook
 from crm_analysis.report.text import read_catalogue
@@ -87,7 +86,7 @@ def run_report(
 
 
 def _build(plan: Plan, opened: Any, run: Path, clock: Clock, cleanup: ExitStack) -> Report:
-    kernels = Kernels({FOLDER_VARIABLE: str(run / "pages")})
+    kernels = Kernels()
     cleanup.callback(kernels.stop)
     finished = _run_pages(plan, run, kernels, clock)
     clock.lap("pages run")
@@ -105,7 +104,7 @@ def _run_pages(plan: Plan, folder: Path, kernels: Kernels, clock: Clock) -> list
 
     def one(run: PageRun) -> Finished | PageError:
         try:
-            done = execute(run, output=folder / "notebooks" / f"{run.key}.ipynb", kernels=kernels)
+            done = execute(run, folder=folder, kernels=kernels)
         except PageError as error:
             clock.tell(f"  {run.key}  failed")
             return error

@@ -50,9 +50,8 @@ def written(
         kind = formats.get(str(name)) or kind_of(str(name), column)
         label = text.label(str(name), page=page)
         header = f"{label} ({currency})" if kind == "money" else label
-        columns.append(
-            Column(header, kind, format_column(column, kind, yes=text.say("yes"), no=text.say("no")))
-        )
+        cells = format_column(column, kind, yes=text.say("yes"), no=text.say("no"))
+        columns.append(Column(header, kind, [text.value(c) for c in cells] if kind == "text" else cells))
     base = next((table[c] for c in ("n_customers", "n") if c in table.columns), None)
     return Shown(columns, [False] * len(table) if base is None else [bool(n < FEW) for n in base])
 

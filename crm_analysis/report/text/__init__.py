@@ -3,6 +3,8 @@
 ```toml
 [columns]                     # label of a column or a metric, wherever it appears
 n_customers = "customers"
+[values]                      # what a text cell of a table says, where it is a word of the package
+"not returned" = "did not return"
 [report]                      # what the report itself says
 [rfm_segmentation]            # sentences of a page, with str.format fields
 headline = "{share:.0%} of revenue comes from {n:,} customers."
@@ -60,6 +62,10 @@ class Catalogue:
         """Label of a column or metric: the page's own, the common one, or its name in words."""
         common = self.content.get("columns", {})
         return self.of_page(page, "labels", name) or common.get(name) or name.replace("_", " ")
+
+    def value(self, words: str) -> str:
+        """Text cell of a table in this language: a segment, a step; anything else stays as it is."""
+        return str(self.content.get("values", {}).get(words, words))
 
     def page_name(self, page: str) -> str:
         """Short name of a page, for lists of contents."""
