@@ -505,6 +505,7 @@ def test_snapshots_of_a_glob_up_to_the_day_asked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("not a snapshot")
     pipeline = read_files("deals_*.csv", folder=tmp_path, at="2025-03-15")
     assert sorted(deals_of(pipeline)) == ["D1", "D2", "D3", "D4"]
+    assert deals_of(read_files(str(tmp_path / "deals_*.csv"), at="2025-03-15")) == deals_of(pipeline)
     assert defects_of(pipeline.verdict)["last snapshot is early"].found.startswith(
         "deals_*.csv: the last snapshot is of 2025-02-28, 15 days before snapshot_at 2025-03-15"
     )

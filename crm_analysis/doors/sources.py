@@ -233,7 +233,9 @@ def input_files(source: str, folder: Path | str = ".") -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.is_file())
     if any(sign in source for sign in "*?["):
-        return sorted(file for file in Path(folder).glob(source) if file.is_file())
+        root = Path(Path(source).anchor or folder)
+        pattern = str(path.relative_to(root)) if Path(source).is_absolute() else source
+        return sorted(file for file in root.glob(pattern) if file.is_file())
     return [path] if path.is_file() else []
 
 

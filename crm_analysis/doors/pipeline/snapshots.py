@@ -15,7 +15,7 @@ from crm_analysis.doors.pipeline import checks
 from crm_analysis.doors.pipeline.shapes import ID, STAGE, Found, Question, found_entries, schema_of
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.schema import Check, Column, flag_rows
-from crm_analysis.doors.sources import SourceTable
+from crm_analysis.doors.sources import SourceTable, input_files
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
@@ -62,9 +62,9 @@ def _of_day(table: ir.Table, day: dt.date) -> ir.Table:
 
 
 def _files(question: Question) -> list[tuple[dt.date, Path]]:
-    path = Path(question.options.get("folder", ".")) / question.source
-    there = path.iterdir() if path.is_dir() else path.parent.glob(path.name)
-    dated = sorted((_day_of(file), file) for file in there if _is_visible_file(file))
+    folder = Path(question.options.get("folder", "."))
+    path, there = folder / question.source, input_files(str(question.source), folder)
+    dated = sorted((_day_of(file), file) for file in there if not file.name.startswith("."))
     days = [day for day, _ in dated]
     if not days:
         raise ConfigError(f"pipeline: no files at {path}; give the folder of the snapshots, or a glob")
@@ -75,10 +75,6 @@ def _files(question: Question) -> list[tuple[dt.date, Path]]:
             f"pipeline: the first snapshot, of {days[0]}, lies after snapshot_at {question.snapshot_at}"
         )
     return [(day, file) for day, file in dated if day <= question.snapshot_at]
-
-
-def _is_visible_file(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
 
 
 def _day_of(file: Path) -> dt.date:
