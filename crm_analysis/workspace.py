@@ -336,6 +336,10 @@ class Period(Settings):
         """The same period of the year before."""
         return self._starting(add_months(self.start, -12))
 
+    def months_up_to_end(self, n_months: int) -> dt.date:
+        """First day of the last `n_months` months that end with this period."""
+        return add_months(self.end + dt.timedelta(days=1), -n_months)
+
     @property
     def grain(self) -> Literal["month", "quarter", "year"]:
         """What kind of period it is."""

@@ -153,3 +153,13 @@ def test_a_length_without_its_unit_is_refused(length):
 def test_months_are_added_within_the_calendar():
     assert add_months(dt.date(2024, 1, 31), 1) == dt.date(2024, 2, 29)
     assert add_months(dt.date(2024, 1, 31), -2) == dt.date(2023, 11, 30)
+
+
+def test_a_period_knows_the_months_that_lead_up_to_its_end():
+    assert Period.parse("2025Q4").months_up_to_end(24) == dt.date(2024, 1, 1)
+    assert Period.parse("2025-02").months_up_to_end(1) == dt.date(2025, 2, 1)
+    assert [Period.parse(label).grain for label in ("2025-02", "2025Q1", "2025")] == [
+        "month",
+        "quarter",
+        "year",
+    ]

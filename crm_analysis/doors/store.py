@@ -102,6 +102,13 @@ class OpenWorkspace:
         frame = table.select(*columns, spend=table["spend"].cast("float64")).to_pandas()
         return frame.astype({"month": "datetime64[us]"}).sort_values(columns, ignore_index=True)
 
+    def spent(self, firm: str, *, since: dt.date, until: dt.date) -> float | None:
+        """Sum of the spend of the months that begin in that time; None where the firm's spend is not known."""
+        table = self.spend(firm)
+        if table is None:
+            return None
+        return float(table.loc[table["month"].between(str(since), str(until)), "spend"].sum())
+
     def service(
         self, firm: str, *, since: dt.date | str | None = None, until: dt.date | str | None = None
     ) -> pd.DataFrame | None:
