@@ -69,7 +69,7 @@ FIRM_PAGE = [
     "page = Page('rfm_segmentation', workspace=ws, period=period, firm=firm)",
     "## Two sections",
     "page.text.content.setdefault(page.name, {})['headline'] = '{n} of {firm} <came> back in {period}.'",
-    "page.metric('revenue', 1234.5 * times, unit='money', previous=1200, year_before=1e3)\npage.metrics_band()",
+    "page.metric('revenue', 1234.5 * times, unit='money', previous=1200)\npage.metrics_band()",
     "page.table(pd.DataFrame({'customer_id': ['001', '=2+3', '<b>'], 'total_amount': [1.5, 2, 3]}),"
     " name='groups', caption='Groups', rows=2)",
     "page.figure(plt.subplots(figsize=(4, 2))[1], name='curve', alt='A \"curve\"')",

@@ -130,7 +130,7 @@ def test_a_long_table_is_cut_and_says_so(page, writing):
 def test_csv_has_every_row_and_nothing_that_a_spreadsheet_would_run(writing, tmp_path):
     table = CUSTOMERS.assign(r=[-1.5, 2, 3], note=["@x", "+1", "-"], **{"=evil": "\tx"})
     writing.table(table, name="customers", caption="x", rows=1)
-    raw = (tmp_path / "sample_a" / "tables" / "customers.csv").read_bytes()
+    raw = (tmp_path / "tables" / "customers.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     lines = raw.decode("utf-8-sig").split("\n")
     assert lines[0].endswith(",note,'=evil")
@@ -265,7 +265,7 @@ def test_a_share_is_compared_in_points_and_a_negative_base_not_at_all():
 def test_decisions_are_handed_over_whole_with_the_hold_back(writing, tmp_path):
     many = pd.DataFrame({"customer_id": [f"{i:04d}" for i in range(2000)], "why": "quiet"})
     writing.decisions(many, name="visit", caption="Visit", rows=3)
-    listed = pd.read_parquet(tmp_path / "sample_a" / "decisions" / "visit.parquet")
+    listed = pd.read_parquet(tmp_path / "decisions" / "visit.parquet")
     assert list(listed.columns) == ["customer_id", "why", "held_back", "owner", "due"]
     assert list(listed["customer_id"]) == list(many["customer_id"])
     assert listed["held_back"].mean() == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 2000) ** 0.5)
@@ -307,7 +307,7 @@ def test_close_writes_what_the_page_found(writing, tmp_path):
     writing.table(CUSTOMERS, name="t", caption="Customers")
     writing.say("headline", share=0.5)
     writing.close()
-    found = json.loads((tmp_path / "sample_a" / "metrics.json").read_text())
+    found = json.loads((tmp_path / "metrics.json").read_text())
     assert found["headline"] == "50% of Firm <A> in 2025-12"
     assert found["metrics"]["revenue"]["value"] == 2.0
     assert found["metrics"]["revenue"]["previous"] is None

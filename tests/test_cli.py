@@ -1,0 +1,245 @@
+"""The command line as it is used: in a process of its own, with its exit codes, sentences and signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from small_report import PARAMETERS, SUMMARY, notebook, small_report
+
+from crm_analysis.errors import ConfigError
+from crm_analysis.report.proposal import propose_workspace
+from crm_analysis.workspace import read_workspace
+
+COMMAND = [sys.executable, "-m", "crm_analysis.cli"]
+SLEEPING = ["page = Page('management_summary', workspace=ws, period=period)", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    small_report(tmp_path, pages='["management_summary"]')
+    return tmp_path
+
+
+def crm(project, *arguments):
+    return subprocess.run([*COMMAND, *arguments], cwd=project, capture_output=True, text=True, check=False)
+
+
+def test_a_report_prints_the_page_to_open(project):
+    done = crm(project, "report", "small")
+    assert (done.returncode, done.stdout) == (0, f"{project}/reports/small/2025-12/index.html\n")
+    assert "management_summary" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (project / "reports" / "small" / "2025-12" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["report", "nowhere"], "crm-analysis: workspace: no data/nowhere.toml or work/nowhere.toml"),
+        (["report", "small", "--period", "2027-01"], "firm 'a' was observed from 2022-01-01"),
+        (["report", "small", "--period", "soon"], "period 'soon': expected a month"),
+        (["report", "small", "-p", "bins=4"], "parameter 'bins': no page declares it"),
+        (["report", "small", "-p", "bins"], "-p 'bins': expected name=value"),
+        (["report", "small", "--page", "rfm"], "page 'rfm': no notebooks/rfm.ipynb"),
+        (["report", "small", "--perriod", "2025-12"], "No such option: --perriod"),
+        (["report"], "Missing argument 'workspace'"),
+        (
+            ["explore", "management_summary", "--workspace", "small", "--firm", "z", "--no-open"],
+            "no firm 'z'",
+        ),
+        (["init", "new", "missing.csv"], "missing.csv: no such file"),
+        (["init", "a b", "data/orders.csv"], "workspace name 'a b'"),
+        (["explode"], "No such command 'explode'"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_nothing_is_written(project, arguments, sentence):
+    before = sorted(project.rglob("*"))
+    done = crm(project, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("orders", "sentence"),
+    [
+        ("customer,date\n1,2025-11-03\n", "amount"),
+        ("customer,date,amount\n1,2025-11-03,5\n2,soon,5\n", "soon"),
+        (None, "orders.csv"),
+    ],
+)
+def test_refused_data_end_with_2_and_their_sentence(project, orders, sentence):
+    path = project / "data" / "orders.csv"
+    path.unlink() if orders is None else path.write_text(orders)
+    for command in ("report", "check"):
+        done = crm(project, command, "small")
+        assert done.returncode == 2
+        assert done.stderr.startswith("crm-analysis: ")
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (project / "reports" / "runs").exists()
+
+
+def test_a_misspelt_key_is_named(project):
+    path = project / "data" / "small.toml"
+    path.write_text(path.read_text().replace("currency", "curency"))
+    done = crm(project, "report", "small")
+    assert done.returncode == 2
+    assert "unknown key 'curency'" in done.stderr
+
+
+def test_a_failed_run_ends_with_1_and_names_the_cell(project):
+    cells = [*SUMMARY[:2], "page.metric('profit', {}['nothing'])"]
+    notebook(project / "notebooks" / "management_summary.ipynb", *cells, parameters=PARAMETERS)
+    done = crm(project, "report", "small")
+    assert done.returncode == 1
+    assert "management_summary: cell 'cell-3' failed: KeyError: 'nothing'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "reports" / "small").exists()
+
+
+def test_check_prints_the_verdicts(project):
+    done = crm(project, "check", "small")
+    assert done.returncode == 0
+    assert "Firm B: orders.csv: PASS; " in done.stdout
+    assert "4 rows read, 4 kept" in done.stdout
+
+
+def test_strict_ends_with_1_on_a_flag(project):
+    orders = project / "data" / "orders.csv"
+    orders.write_text(orders.read_text() + "003,2025-12-24,7.00\n")
+    assert "FLAG" in crm(project, "check", "small").stdout
+    done = crm(project, "report", "small", "--strict")
+    assert done.returncode == 1
+    assert "the data came with a FLAG" in done.stderr
+    index = project / "reports" / "small" / "2025-12" / "index.html"
+    assert '<strong class="badge">FLAG</strong>' in index.read_text()
+
+
+# Signals --------------------------------------------------------------------------------------------------
+
+
+def kernels_of(parent):
+    """Processes whose parent is `parent` and that run a kernel, as Linux lists them."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            line = (status.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and "ipykernel" in line:
+            found.append(int(status.parent.name))
+    return found
+
+
+def alive(pid):
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_at_once_and_leaves_nothing_behind(project, number):
+    good = project / "reports" / "runs" / "good"
+    good.mkdir(parents=True)
+    (good / "index.html").write_text("good")
+    (project / "reports" / "small").mkdir()
+    (project / "reports" / "small" / "2025-12").symlink_to("../runs/good")
+    notebook(project / "notebooks" / "management_summary.ipynb", *SLEEPING, parameters=PARAMETERS)
+
+    running = subprocess.Popen(
+        [*COMMAND, "report", "small"], cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not (kernels := kernels_of(running.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    assert kernels
+    sent = time.monotonic()
+    os.kill(running.pid, number)
+    _, said = running.communicate(timeout=10)
+    assert time.monotonic() - sent < 2
+    assert running.returncode == 128 + number
+    assert f"stopped by {number.name}" in said
+    assert "Traceback" not in said
+    time.sleep(0.2)
+    assert not [pid for pid in kernels if alive(pid)]
+    assert (project / "reports" / "small" / "2025-12" / "index.html").read_text() == "good"
+    assert [p.name for p in (project / "reports" / "runs").iterdir()] == ["good"]
+
+
+# Workspaces and notebooks of one's own --------------------------------------------------------------------
+
+
+def test_init_proposes_a_workspace_that_becomes_one_when_confirmed(project):
+    done = crm(project, "init", "mine", "data/orders.csv")
+    path = project / "work" / "mine.toml"
+    assert done.returncode == 0
+    assert str(path) in done.stdout
+    assert (
+        'columns = { customer_id = "customer", occurred_at = "date", amount = "amount" }' in path.read_text()
+    )
+    with pytest.raises(ConfigError, match=r"'currency' is missing.*observed_until' is missing"):
+        read_workspace(path)
+    lines = path.read_text().splitlines()
+    for key in ("currency", "timezone", "observed_from", "observed_until"):
+        lines = [line.removeprefix("# ") if line.startswith(f"# {key} =") else line for line in lines]
+    path.write_text("\n".join(lines))
+    settings = read_workspace(path)
+    assert settings.firms["a"].observed_until.isoformat() == "2025-12-24"
+    assert crm(project, "check", "mine").returncode == 0
+
+
+def test_init_does_not_overwrite(project):
+    crm(project, "init", "mine", "data/orders.csv")
+    (project / "work" / "mine.toml").write_text("mine")
+    done = crm(project, "init", "mine", "data/orders.csv")
+    assert done.returncode == 2
+    assert "is there already; it is not overwritten" in done.stderr
+    assert (project / "work" / "mine.toml").read_text() == "mine"
+
+
+def test_init_reads_deals_and_says_what_it_did_not_find(tmp_path):
+    orders, deals = tmp_path / "o.csv", tmp_path / "d.csv"
+    orders.write_text("Customer ID;InvoiceDate;Quantity;Price;Invoice\n12;2011-12-09;2;3,5;A\n")
+    deals.write_text("id,stage,date\n1,Lead,2025-01-01\n1,Won,2025-01-02\n2,Lead,2025-01-03\n")
+    text = propose_workspace("x", orders=orders, deals=deals, folder=tmp_path / "work").read_text()
+    assert 'amount = { quantity = "Quantity", unit_price = "Price" }' in text
+    assert '# shape = "history"' in text
+    assert '# stages = ["Lead", "Won"]' in text
+    assert 'opportunity_id = "id", stage = "stage", entered_at = "date"' in text
+    orders.write_text("a;b\n1;2\n")
+    text = propose_workspace("y", orders=orders, deals=None, folder=tmp_path / "work").read_text()
+    assert "# confirm: no column looks like customer_id; columns: ['a', 'b']" in text
+
+
+def test_explore_copies_a_notebook_with_its_parameters_and_keeps_what_is_there(project):
+    asked = ["explore", "rfm_segmentation", "--workspace", "small", "--period", "2025-11", "--firm", "b"]
+    done = crm(project, *asked, "--no-open")
+    copy = project / "work" / "rfm_segmentation_b_2025-11.ipynb"
+    assert (done.returncode, done.stdout) == (0, f"{copy}\n")
+    cells = {cell.id: cell for cell in nbformat.read(copy, as_version=4).cells}
+    assert list(cells)[:3] == ["title", "parameters", "injected-parameters"]
+    assert cells["injected-parameters"].source == "workspace = 'small'\nperiod = '2025-11'\nfirm = 'b'"
+    copy.write_text("{}")
+    assert crm(project, *asked, "--no-open").returncode == 0
+    assert copy.read_text() == "{}"
+
+
+def test_pages_may_name_notebooks_in_work(project):
+    done = crm(project, "explore", "management_summary", "--workspace", "small", "--no-open")
+    name = Path(done.stdout.strip()).stem
+    done = crm(project, "report", "small", "--page", name)
+    assert done.returncode == 0
+    record = json.loads((project / "reports" / "small" / f"2025-12-{name}" / "record.json").read_text())
+    assert list(record["pages"]) == [name]
