@@ -144,6 +144,15 @@ def test_the_release_keeps_no_line_of_the_solution(path):
 
 
 @EXERCISES
+def test_the_release_leaves_each_function_its_name_its_docstring_and_the_help(path):
+    written = [cell for cell in code(release(path)) if is_solution(cell)]
+    for function in (ast.parse(cell.source).body[0] for cell in written):
+        assert isinstance(function, ast.FunctionDef)
+        assert ast.get_docstring(function)
+        assert [ast.unparse(node) for node in function.body[1:]] == [f"raise NotImplementedError('{HELP}')"]
+
+
+@EXERCISES
 def test_the_release_fails_where_the_student_writes_and_says_what_to_do(path):
     failed = failures(release(path))
     students = [grade_id(cell) for cell in code(source(path)) if is_solution(cell)]
@@ -193,6 +202,7 @@ def test_cells_are_what_nbgrader_expects(path):
         assert settings["schema_version"] == 3
         assert is_locked(cell) != is_solution(cell)
         assert not is_grade(cell) or settings["points"] > 0
+        assert not is_grade(cell) or is_solution(cell) or "### BEGIN HIDDEN TESTS" in cell.source
     assert sum(is_grade(cell) and is_solution(cell) for cell in source(path).cells) >= 2  # read by a person
 
 
