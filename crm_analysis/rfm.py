@@ -12,19 +12,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from crm_analysis.customers import summarise_customers
 from crm_analysis.errors import ConfigError, DataError
+from crm_analysis.workspace import DAYS_PER_YEAR
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.transactions import Transactions
 
 Method = Literal["independent", "nested"]
 Monetary = Literal["total_amount", "total_profit"]
+Why = Literal["kept", "not_asked", "too_late", "too_early"]
 Limits = tuple[float, ...]
 OTHERS = "Others"
+NEW, LEFT = "new", "left"
+ENOUGH_PER_SCORE = 30
 _VALUES = ("days_since_last", "n_orders", "total_amount", "total_profit")
 
 
@@ -90,6 +98,30 @@ class CutPoints:
             for score, lower, upper in self._bands(name[0], limits)
         ]
         return pd.DataFrame(rows, columns=["measure", "within", "score", "lower", "upper"])
+
+    def demands(self) -> pd.DataFrame:
+        """What each score demands, best first; a customer has the highest score whose demand is met.
+
+        Returns
+        -------
+        DataFrame: score, days_at_most, n_orders_at_least (whole), amount_at_least (or profit_at_least);
+        missing where everybody meets it.
+
+        Raises
+        ------
+        ConfigError
+            The cut points are nested: a score demands something else in every group.
+        """
+        if isinstance(self.f, Mapping) or isinstance(self.m, Mapping):
+            raise ConfigError("cut points: nested ones have no demand per score; show table() instead")
+        money = self.monetary.removeprefix("total_")
+        demanded = {
+            "score": range(self.bins, 0, -1),
+            "days_at_most": [*(np.ceil(self.r) - 1), np.nan],
+            "n_orders_at_least": [*np.ceil(self.f)[::-1], np.nan],
+            f"{money}_at_least": [*self.m[::-1], np.nan],
+        }
+        return pd.DataFrame(demanded)
 
     def _rows(self) -> list[tuple[str, Limits]]:
         rows: list[tuple[str, Limits]] = [("r", self.r)]
@@ -279,6 +311,58 @@ def _r_scores(days: pd.Series, limits: Limits) -> pd.Series:
     return len(limits) + 2 - _place(days, limits)
 
 
+@dataclass(frozen=True)
+class KeptCutPoints:
+    """Cut points that a report keeps, how many customers they were fitted on, and why on that day.
+
+    why : "kept" from the day asked for; else fitted at the end of the log, because no day was asked for
+        ("not_asked"), because it lies after that end ("too_late"), or because fewer than 30 customers per
+        score had bought by then ("too_early").
+    """
+
+    cut_points: CutPoints
+    n_customers: int
+    why: Why
+
+
+def keep_cut_points(
+    log: Transactions, *, asked: dt.date | None, bins: int = 5, monetary: Monetary = "total_amount"
+) -> KeptCutPoints:
+    """Cut points fitted on the log as it stood at the end of `asked`, or else as it stands now.
+
+    Parameters
+    ----------
+    log : seen at the end of the period that will be scored.
+    asked : the day from which they are kept; [rfm] cut_points_at of a workspace.
+
+    Raises
+    ------
+    DataError
+        Nobody had bought by the end of the log, or it has no column `monetary`.
+    """
+    customers = _customers_at(log, asked)
+    why = _why_then(log, asked, n_customers=len(customers), needed=ENOUGH_PER_SCORE * bins)
+    if why != "kept":
+        customers = summarise_customers(log)
+    fitted = score(customers, bins=bins, monetary=monetary)
+    return KeptCutPoints(fitted.cut_points, len(customers), why)
+
+
+def _why_then(log: Transactions, asked: dt.date | None, *, n_customers: int, needed: int) -> Why:
+    if asked is None:
+        return "not_asked"
+    if asked > log.observed_until:
+        return "too_late"
+    return "kept" if n_customers >= needed else "too_early"
+
+
+def _customers_at(log: Transactions, at: dt.date | None) -> pd.DataFrame:
+    """Return the customers as seen at the end of a day; nobody where that day was not observed."""
+    if at is None or not log.observed_from <= at <= log.observed_until:
+        return summarise_customers(log).iloc[:0]
+    return summarise_customers(log.as_of(at))
+
+
 def score_cells(scores: Scores) -> pd.DataFrame:
     """One row per R and F score: n_customers, total and mean of M's column (NaN where nobody is).
 
@@ -311,8 +395,8 @@ class Rule:
 
 
 LOW, MIDDLE, HIGH = (1, 2), (2, 3), (4, 5)
-# Each of the 125 cells once; check_rules proves it. "Lost" is the field's name for the lowest group and
-# says that the last purchase is long ago: without a contract nobody can tell who has left.
+# Each of the 125 cells once; check_rules proves it. The field calls the lowest group "Lost"; without a
+# contract nobody can tell who has left, only that the last purchase is long ago.
 RULES = (
     Rule("Champions", r=HIGH, f=HIGH, m=HIGH),
     Rule("Loyal", r=HIGH, f=HIGH, m=(1, 3)),
@@ -327,7 +411,7 @@ RULES = (
     Rule("Can't lose them", r=LOW, f=HIGH, m=HIGH),
     Rule("Hibernating", r=(2, 2), f=LOW),
     Rule("Hibernating", r=(1, 1), f=LOW, m=(3, 5)),
-    Rule("Lost", r=(1, 1), f=LOW, m=LOW),
+    Rule("Long inactive", r=(1, 1), f=LOW, m=LOW),
 )
 ACTIONS = {
     "Champions": "Thank and involve: early access, ask for referrals; no discount needed",
@@ -340,7 +424,7 @@ ACTIONS = {
     "At risk": "Win back: personal contact, find out what went wrong",
     "Can't lose them": "Call in person before a competitor does; solve open complaints",
     "Hibernating": "Low-cost reminders only, at the season they used to buy",
-    "Lost": "Spend nothing beyond a yearly reminder",
+    "Long inactive": "Spend nothing beyond a yearly reminder",
 }
 
 
@@ -358,6 +442,16 @@ def rule_cells(rules: Iterable[Rule], *, bins: int = 5) -> pd.DataFrame:
     for rule, match in reversed(list(zip(rules, matches, strict=True))):
         segment = segment.mask(match, rule.segment)
     return cells.assign(n_rules=np.sum(matches, axis=0).astype(int), segment=segment)
+
+
+def describe_rules(rules: Iterable[Rule] = RULES) -> pd.DataFrame:
+    """One row per rule: segment, r, f, m (the scores it takes, such as "4-5")."""
+    boxes = [(rule.segment, *(_span(*scores) for scores in (rule.r, rule.f, rule.m))) for rule in rules]
+    return pd.DataFrame(boxes, columns=["segment", "r", "f", "m"])
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def dead_segments(rules: Iterable[Rule], *, bins: int = 5) -> list[str]:
@@ -427,6 +521,48 @@ def segment(scores: Scores, *, rules: Iterable[Rule] = RULES, first_match: bool 
     return scores.table.assign(segment=pd.Categorical(cells.reindex(keys), categories=names, ordered=True))
 
 
+def segments_at(
+    log: Transactions, *, at: dt.date, cut_points: CutPoints, rules: Iterable[Rule] = RULES
+) -> pd.DataFrame:
+    """Segments (see `segment`) of the customers as seen at the end of `at`.
+
+    Nobody is in it where that day was not observed, or nobody had bought by then.
+    """
+    customers = _customers_at(log, at)
+    if customers.empty:
+        names = pd.CategoricalDtype(_segment_names(rules), ordered=True)
+        return customers.assign(segment=pd.Series(index=customers.index, dtype=names))
+    return segment(score(customers, cut_points=cut_points), rules=rules)
+
+
+def sensitivity(
+    customers: pd.DataFrame, *, cut_points: CutPoints, change: float = 0.10, rules: Iterable[Rule] = RULES
+) -> pd.Series:
+    """Share of the customers who would be in another segment with other cut points.
+
+    Those of days and of money are moved by `change`, down and up. Those of orders stay: on numbers such as 2
+    and 3 a tenth is nothing or everything.
+
+    Returns
+    -------
+    Series, index lower, higher: share of all customers
+    """
+    rules = tuple(rules)
+    here = segment(score(customers, cut_points=cut_points), rules=rules)["segment"]
+    moved = {"lower": 1 - change, "higher": 1 + change}
+    there = {
+        name: segment(score(customers, cut_points=_scaled(cut_points, factor)), rules=rules)["segment"]
+        for name, factor in moved.items()
+    }
+    return pd.Series({name: float((other != here).mean()) for name, other in there.items()}, name="share")
+
+
+def _scaled(cut_points: CutPoints, factor: float) -> CutPoints:
+    """Return the cut points with those of days and money multiplied."""
+    r, m = (_times(limits, factor) for limits in (cut_points.r, cut_points.m))
+    return replace(cut_points, r=r, m=m)
+
+
 def summarise_segments(segments: pd.DataFrame, *, actions: Mapping[str, str] = ACTIONS) -> pd.DataFrame:
     """One row per segment, empty ones included: what it is, what it brings, what to do with it.
 
@@ -461,7 +597,7 @@ def migration(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     moves = _both(before, after)
     counts = pd.crosstab(moves["before"], moves["after"], dropna=False)
     names = _names_of(before, after)
-    return counts.reindex(index=[*names, "new"], columns=[*names, "left"], fill_value=0)
+    return counts.reindex(index=[*names, NEW], columns=[*names, LEFT], fill_value=0)
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -470,16 +606,113 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return moves[moves["before"] != moves["after"]].sort_index()
 
 
+def rank_moves(moves: pd.DataFrame) -> pd.DataFrame:
+    """Moves from one segment to another, the largest first; who is new or has left made none.
+
+    Parameters
+    ----------
+    moves : what `migration` returned.
+
+    Returns
+    -------
+    DataFrame: before, after, n_customers, share_of_before (of the customers who were in `before`)
+    """
+    wide = moves.rename_axis(index="before").reset_index()
+    long = wide.melt(id_vars="before", var_name="after", value_name="n_customers")
+    long["share_of_before"] = long["n_customers"] / long.groupby("before")["n_customers"].transform("sum")
+    moved = (long["before"] != long["after"]) & (long["before"] != NEW) & (long["after"] != LEFT)
+    chosen = long[moved & (long["n_customers"] > 0)]
+    return chosen.sort_values("n_customers", ascending=False, kind="stable", ignore_index=True)
+
+
+def entered_and_left(moves: pd.DataFrame, *, segments: Iterable[str]) -> pd.DataFrame:
+    """From where customers came into a group of segments, and to where they went.
+
+    Parameters
+    ----------
+    moves : what `migration` returned.
+    segments : the group; moves within it do not count.
+
+    Returns
+    -------
+    DataFrame, index segment (outside the group, "new" and "left" among them): entered, left, net. The
+    group's customers before, plus net, are its customers after.
+
+    Raises
+    ------
+    ConfigError
+        A segment is not known.
+    """
+    group = _known_segments(segments, moves.columns)
+    came = moves.drop(index=group)[group].sum(axis="columns")
+    went = moves.loc[group].drop(columns=group).sum()
+    names = [*moves.columns.drop([*group, LEFT]), NEW, LEFT]
+    table = pd.DataFrame({"entered": came, "left": went}).reindex(names).fillna(0).astype(int)
+    table = table.assign(net=table["entered"] - table["left"]).rename_axis("segment")
+    return table[table[["entered", "left"]].any(axis="columns")]
+
+
+def movers(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    customers: pd.DataFrame,
+    origins: Iterable[str],
+    targets: Iterable[str],
+    monetary: Monetary = "total_amount",
+) -> pd.DataFrame:
+    """Who went from one of `origins` to one of `targets`, those of the highest value first.
+
+    Parameters
+    ----------
+    before, after : what `segment` returned, of two dates and scored with the same cut points.
+    customers : at the later date: days_since_last, n_orders, t_observed and the `monetary` column.
+    origins, targets : segments; "new" is an origin too.
+
+    Returns
+    -------
+    DataFrame, index customer_id: before, after, days_since_last, n_orders, the `monetary` column, and
+    value_at_stake: that money per year since the first purchase, which counts as one year at least.
+
+    Raises
+    ------
+    ConfigError
+        A segment is not known.
+    """
+    names = _names_of(before, after)
+    leaving, entering = _known_segments(origins, [*names, NEW]), _known_segments(targets, names)
+    moves = changes(before, after)
+    chosen = moves[moves["before"].isin(leaving) & moves["after"].isin(entering)]
+    known = customers.loc[chosen.index]
+    years = (known["t_observed"] / DAYS_PER_YEAR).clip(lower=1)
+    table = chosen.join(known[["days_since_last", "n_orders", monetary]])
+    table["value_at_stake"] = known[monetary] / years
+    return table.sort_values("value_at_stake", ascending=False, kind="stable")
+
+
+def _known_segments(asked: Iterable[str], known: Iterable[str]) -> list[str]:
+    asked, names = list(asked), [str(name) for name in known]
+    if unknown := [name for name in asked if name not in names]:
+        raise ConfigError(f"rfm: no segment {unknown}; segments: {names}")
+    return asked
+
+
 def _both(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Segment of each customer before and after, as text."""
     sides = [before["segment"].astype(object), after["segment"].astype(object)]
     both = pd.concat(sides, axis="columns", keys=["before", "after"], join="outer")
-    return both.fillna({"before": "new", "after": "left"}).astype(str)
+    return both.fillna({"before": NEW, "after": LEFT}).astype(str)
 
 
 def _names_of(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     names = [*before["segment"].cat.categories, *after["segment"].cat.categories]
     return [str(name) for name in dict.fromkeys(names)]
+
+
+def _times(limits: Limits | Mapping[str, Limits], factor: float) -> Any:
+    if isinstance(limits, Mapping):
+        return {k: _times(v, factor) for k, v in limits.items()}
+    return tuple(x * factor for x in limits)
 
 
 def _plain(limits: Limits | Mapping[str, Limits]) -> Any:

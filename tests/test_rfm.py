@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import crm_analysis as crm
 from crm_analysis import rfm
 from crm_analysis.errors import ConfigError, DataError
 
@@ -276,6 +277,27 @@ def test_nested_fills_cells_evenly():
     assert sizes.between(17, 23).all()
 
 
+def test_every_score_meets_its_own_demand_and_not_the_next():
+    rng = np.random.default_rng(11)
+    customers = customer_frame(rng.integers(0, 700, 400), rng.integers(1, 30, 400), rng.gamma(2, 80, 400))
+    scores = rfm.score(customers, at="2025-01-01")
+    demands = scores.cut_points.demands().set_index("score")
+    assert demands.index.tolist() == [5, 4, 3, 2, 1]
+    for value, name, column, sign in (
+        ("days_since_last", "r", "days_at_most", -1),
+        ("n_orders", "f", "n_orders_at_least", 1),
+        ("total_amount", "m", "amount_at_least", 1),
+    ):
+        met = np.greater_equal.outer(
+            (sign * scores.table[value]).to_numpy(), sign * demands[column].dropna().to_numpy()
+        )
+        assert (met.sum(axis=1) + 1 == scores.table[name]).all()
+    assert demands.loc[1].isna().all()
+    nested = rfm.score(customers, at="2025-01-01", method="nested", monetary="total_amount").cut_points
+    with pytest.raises(ConfigError, match=r"nested ones have no demand per score"):
+        nested.demands()
+
+
 def test_cut_points_are_shown_with_their_ends():
     cuts = rfm.CutPoints((10, 20), (2, 3), (5.0, 8.0), fitted_at=dt.date(2025, 1, 1))
     table = cuts.table().set_index(["measure", "score"])
@@ -298,9 +320,20 @@ class TestRules:
         assert set(cells["segment"]) == set(rfm.ACTIONS)
         assert len(rfm.ACTIONS) == 11
 
+    def test_the_rules_can_be_read(self):
+        table = rfm.describe_rules()
+        assert len(table) == len(rfm.RULES)
+        assert table.iloc[0].tolist() == ["Champions", "4–5", "4–5", "4–5"]
+        assert table[table["segment"] == "New"].iloc[0].tolist() == ["New", "5", "1", "1–5"]
+
     def test_better_scores_are_better_segments(self):
         cells = rfm.rule_cells(rfm.RULES).set_index(["r", "f", "m"])["segment"]
-        named = {(5, 5, 5): "Champions", (5, 5, 1): "Loyal", (1, 5, 5): "Can't lose them", (1, 1, 1): "Lost"}
+        named = {
+            (5, 5, 5): "Champions",
+            (5, 5, 1): "Loyal",
+            (1, 5, 5): "Can't lose them",
+            (1, 1, 1): "Long inactive",
+        }
         named |= {
             (5, 1, 3): "New",
             (4, 1, 3): "Promising",
@@ -347,6 +380,13 @@ def _without(cell):
         for r, f, m in cells.itertuples(index=False)
         if (r, f, m) != cell
     ]
+
+
+def segments_of(names, **members):
+    """One row per letter, in the segment that holds it."""
+    where = {i: name for name, letters in members.items() for i in letters}
+    index = pd.Index(sorted(where), name="customer_id")
+    return pd.DataFrame({"segment": pd.Categorical([where[i] for i in index], names, ordered=True)}, index)
 
 
 class TestSegments:
@@ -396,6 +436,130 @@ class TestSegments:
             "a": {"before": "Best", "after": "Rest"},
             "c": {"before": "new", "after": "Best"},
         }
+
+
+class TestMoves:
+    """Ten customers counted by hand: 4 best, 5 rest, and 1 new one."""
+
+    names = ("Best", "Good", "Rest")
+    before = segments_of(names, Best="abcd", Good="ef", Rest="ghi")
+    after = segments_of(names, Best="abe", Good="cf", Rest="dghij")
+    moves = rfm.migration(before, after)
+
+    def test_ranked_by_size_and_without_the_new(self):
+        ranked = rfm.rank_moves(
+            rfm.migration(self.before, segments_of(self.names, Good="abef", Rest="cdghij"))
+        )
+        assert ranked.to_dict("records") == [
+            {"before": "Best", "after": "Good", "n_customers": 2, "share_of_before": 0.5},
+            {"before": "Best", "after": "Rest", "n_customers": 2, "share_of_before": 0.5},
+        ]
+        assert rfm.rank_moves(rfm.migration(self.before, self.before)).empty
+
+    def test_entered_and_left_close_the_balance(self):
+        table = rfm.entered_and_left(self.moves, segments=["Best"])
+        assert table.to_dict("index") == {
+            "Good": {"entered": 1, "left": 1, "net": 0},
+            "Rest": {"entered": 0, "left": 1, "net": -1},
+        }
+        assert 4 + table["net"].sum() == 3
+        rest = rfm.entered_and_left(self.moves, segments=["Rest"])
+        assert rest.loc["new"].to_dict() == {"entered": 1, "left": 0, "net": 1}
+        both = rfm.entered_and_left(self.moves, segments=["Best", "Good"])
+        assert both.to_dict("index") == {"Rest": {"entered": 0, "left": 1, "net": -1}}
+
+    def test_movers_with_their_value_a_year(self):
+        customers = customer_frame(range(10), range(1, 11), [100 * n for n in range(1, 11)])
+        customers = customers.set_axis(list("abcdefghij")).assign(t_observed=[100] * 3 + [730.5] * 7)
+        moved = rfm.movers(
+            self.before, self.after, customers=customers, origins=["Best"], targets=["Good", "Rest"]
+        )
+        assert moved.index.tolist() == ["c", "d"]
+        # c has bought for 100 days, which count as a year; d for two years.
+        assert moved["value_at_stake"].tolist() == [300, 200]
+        assert moved.loc["d"].tolist() == ["Best", "Rest", 3, 4, 400, 200]
+        assert rfm.movers(
+            self.before, self.after, customers=customers, origins=["new"], targets=["Rest"]
+        ).index.tolist() == ["j"]
+
+    def test_a_segment_that_is_not_there(self):
+        with pytest.raises(
+            ConfigError, match=r"no segment \['Bets'\]; segments: \['Best', 'Good', 'Rest', 'left'\]"
+        ):
+            rfm.entered_and_left(self.moves, segments=["Bets"])
+        with pytest.raises(ConfigError, match=r"no segment \['Bets'\]"):
+            rfm.movers(self.before, self.after, customers=self.before, origins=["Best"], targets=["Bets"])
+
+
+class TestOverTime:
+    """A log in which customer k buys first on day k and then every tenth day, 10 apiece."""
+
+    @pytest.fixture(scope="class")
+    def log(self):
+        first = pd.Timestamp("2024-01-01")
+        rows = [
+            (f"c{k:03}", first + pd.Timedelta(days=day), 10.0)
+            for k in range(200)
+            for day in range(k, min(200, k + 10 * (1 + k % 5)), 10)
+        ]
+        frame = pd.DataFrame(rows, columns=["customer_id", "occurred_at", "amount"])
+        return crm.read_transactions(
+            frame,
+            columns={c: c for c in frame},
+            observed_from="2024-01-01",
+            observed_until="2024-12-31",
+        )
+
+    def test_cut_points_are_kept_from_the_day_asked_for(self, log):
+        day = dt.date(2024, 6, 30)
+        kept = rfm.keep_cut_points(log, asked=day)
+        assert (kept.why, kept.n_customers, kept.cut_points.fitted_at) == ("kept", 182, day)
+        assert kept.cut_points == rfm.score(crm.summarise_customers(log.as_of(day))).cut_points
+
+    @pytest.mark.parametrize(
+        ("asked", "why"),
+        [
+            (None, "not_asked"),
+            (dt.date(2025, 1, 1), "too_late"),
+            (dt.date(2023, 12, 31), "too_early"),
+            # 149 customers, one short of 30 per score.
+            (dt.date(2024, 5, 28), "too_early"),
+        ],
+    )
+    def test_cut_points_are_fitted_at_the_end_otherwise(self, log, asked, why):
+        kept = rfm.keep_cut_points(log, asked=asked)
+        assert (kept.why, kept.n_customers) == (why, 200)
+        assert kept.cut_points.fitted_at == log.observed_until
+
+    def test_enough_is_thirty_customers_per_score(self, log):
+        assert rfm.keep_cut_points(log, asked=dt.date(2024, 5, 29)).why == "kept"
+        assert rfm.keep_cut_points(log, asked=dt.date(2024, 5, 28), bins=4).why == "kept"
+
+    def test_segments_of_an_earlier_day_are_those_of_the_log_then(self, log):
+        cuts = rfm.keep_cut_points(log, asked=None).cut_points
+        then = log.as_of("2024-06-30")
+        direct = rfm.segment(rfm.score(crm.summarise_customers(then), cut_points=cuts))
+        pd.testing.assert_frame_equal(rfm.segments_at(log, at=dt.date(2024, 6, 30), cut_points=cuts), direct)
+
+    def test_before_the_log_there_was_nobody_and_all_are_new(self, log):
+        cuts = rfm.keep_cut_points(log, asked=None).cut_points
+        before = rfm.segments_at(log, at=dt.date(2023, 12, 31), cut_points=cuts)
+        after = rfm.segments_at(log, at=dt.date(2024, 12, 31), cut_points=cuts)
+        assert before.empty
+        moves = rfm.migration(before, after)
+        assert moves.loc["new"].sum() == moves.to_numpy().sum() == 200
+        assert rfm.rank_moves(moves).empty
+
+    def test_sensitivity_counts_who_is_near_a_cut_point(self, log):
+        customers = crm.summarise_customers(log)
+        cuts = rfm.keep_cut_points(log, asked=None).cut_points
+        shares = rfm.sensitivity(customers, cut_points=cuts)
+        scaled = rfm.CutPoints(
+            tuple(1.1 * x for x in cuts.r), cuts.f, tuple(1.1 * x for x in cuts.m), cuts.fitted_at
+        )
+        here, there = (rfm.segment(rfm.score(customers, cut_points=c))["segment"] for c in (cuts, scaled))
+        assert shares["higher"] == (here != there).mean() > 0
+        assert rfm.sensitivity(customers, cut_points=cuts, change=0).tolist() == [0, 0]
 
 
 class TestRefused:
