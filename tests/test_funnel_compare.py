@@ -137,9 +137,8 @@ def test_equal_investment_has_leads_per_unit_of_spend_first():
     assert gap.factors.iloc[0].tolist() == pytest.approx([400, 250, 1.6])
     assert (gap.value_a, gap.value_b) == pytest.approx((20, 15))
     assert gap.contributions["contribution"].sum() == pytest.approx(5)
-    # Leads bought are a count: Var(ln) = 1/2000 + 1/1000, about L = 5 / ln(20 / 15) = 17.38 a unit.
-    leads = gap.contributions.iloc[0]
-    assert leads["high"] - leads["contribution"] > 1.96 * 17.38 * np.sqrt(1 / 2000 + 1 / 1000) * 0.9
+    # Leads bought are a count too, so that wins are one: Var = W^2 / wins, for a and for b.
+    assert gap.covariance.to_numpy().sum() == pytest.approx(20**2 / 100 + 15**2 / 60, rel=1e-6)
 
 
 def test_revenue_per_spend_is_the_same_under_both_names():
@@ -165,6 +164,8 @@ def test_uncertain_deal_values_widen_the_interval():
     added = (sampled.covariance - exact.covariance).to_numpy().sum()
     spread = amounts.var(ddof=1) / 240 / amounts.mean() ** 2
     assert added == pytest.approx(exact.value_a**2 * spread, rel=1e-6)
+    swapped = compare(B, A, per="revenue", deal_value_a=5500, deal_value_b=amounts)
+    assert swapped.covariance.to_numpy().sum() == pytest.approx(sampled.covariance.to_numpy().sum())
 
 
 def test_deal_values_of_the_counts_are_used_where_none_are_given():

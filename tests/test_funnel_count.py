@@ -168,6 +168,7 @@ def test_deal_values_are_those_of_judged_wins():
 def test_a_deal_is_worth_what_it_was_at_the_win():
     deals = {"d": (0, [(0, "Lead"), (5, "Won")]), "e": (0, [(0, "Lead"), (5, "Won")])}
     entries = entries_of(deals).assign(entered_at=lambda t: pd.to_datetime(t["entered_on"]))
+    entries.loc[entries["stage"] == "Lead", "amount"] = 70.0
     repriced = entries.iloc[[1]].assign(entered_at=pd.Timestamp(2025, 3, 1), amount=900.0)
     counts = count_stages(through_the_door(pd.concat([entries, repriced])), window="30 days")
     assert counts.deal_values.tolist() == [100.0, 100.0]

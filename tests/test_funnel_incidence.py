@@ -169,7 +169,8 @@ def firm(rng, n, *, mean_days, share=0.25):
 
 def test_the_slower_firm_is_found_and_its_conversion_is_the_same():
     rng = np.random.default_rng(21)
-    speed = compare_speed(firm(rng, 3000, mean_days=30), firm(rng, 3000, mean_days=90))
+    a, b = firm(rng, 3000, mean_days=30), firm(rng, 3000, mean_days=90)
+    speed = compare_speed(a, b)
     assert speed.same_conversion
     assert speed.slower == "b"
     # Medians of gamma(2) days: 1.678 times the scale.
@@ -178,8 +179,9 @@ def test_the_slower_firm_is_found_and_its_conversion_is_the_same():
     eventual = speed.table.loc["eventual"]
     assert eventual["a_low"] < 0.25 < eventual["a_high"]
     assert eventual["difference"] == pytest.approx(eventual["a"] - eventual["b"])
-    swapped = compare_speed(firm(rng, 3000, mean_days=90), firm(rng, 3000, mean_days=30))
-    assert swapped.slower == "a"
+    half = 1.959964 * np.sqrt(a.eventual["won_se"] ** 2 + b.eventual["won_se"] ** 2)
+    assert eventual["high"] - eventual["difference"] == pytest.approx(half, rel=1e-6)
+    assert compare_speed(b, a).slower == "a"
 
 
 def test_equal_firms_are_neither_slower_nor_lower():

@@ -120,7 +120,8 @@ def plot_waterfall(
     links = np.concatenate([[start], after])
     ax.vlines(links, np.arange(last) + 0.35, np.arange(last) + 0.65, color=GREY, linewidth=0.8)
     high = after + np.maximum(drawn["high"].to_numpy(float) - steps, 0)
-    texts = [_number(start), *(_signed(step) for step in steps), _number(end)]
+    digits = 0 if max(start, end) >= 1000 else 1
+    texts = [f"{start:,.{digits}f}", *(_signed(step, digits) for step in steps), f"{end:,.{digits}f}"]
     for y, (edge, text) in enumerate(zip([start, *np.maximum(high, after - steps), end], texts, strict=True)):
         ax.annotate(text, (edge, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     ax.set_yticks(range(last + 1), [names[1], *map(str, drawn.index), names[0]])
@@ -139,9 +140,10 @@ def plot_won_by_age(curves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     curves : columns firm, age_days, won, won_low, won_high, n_open and n_at_risk; ages with fewer than 10
-        opportunities at risk are not drawn.
+        opportunities at risk are not drawn, nor is much of the age at which nothing more is won.
     """
     ax = _axes(ax)
+    settled = [1.0]
     for i, (firm, rows) in enumerate(curves.groupby("firm", sort=False)):
         drawn, colour = rows[rows["n_at_risk"] >= 10], _colour(i)
         days = drawn["age_days"]
@@ -149,8 +151,10 @@ def plot_won_by_age(curves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.step(days, drawn["won"], where="post", color=colour, label=label)
         ends = drawn["won_low"], drawn["won_high"]
         ax.fill_between(days, *ends, step="post", color=colour, alpha=0.15, linewidth=0)
+        if len(drawn):
+            settled.append(_settled(days, drawn["won"]))
     ax.set(xlabel="days since the opportunity was created", ylabel="won, of all created")
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.5 * max(settled))
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if ax.get_ylim()[1] > 0.04 else 1))
     ax.legend(loc="lower right")
@@ -188,9 +192,10 @@ def _longest(table: pd.DataFrame) -> float:
     return float((table["per_1000"] + table["not_yet_known_per_1000"]).max())
 
 
-def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{_number(abs(value))}"
+def _settled(days: pd.Series, won: pd.Series) -> float:
+    """Age at which 99% of the last share is reached."""
+    return float(days[won >= 0.99 * won.iloc[-1]].min())
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:,.1f}"
+def _signed(value: float, digits: int) -> str:
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):,.{digits}f}"

@@ -149,8 +149,7 @@ def aalen_johansen(
     curve.insert(0, "n_at_risk", at_risk)
     for kind, (share, se) in shares.items():
         curve[kind], curve[f"{kind}_se"] = share, se
-        ends = [_interval(*row, level=level) for row in zip(share, se, at_risk, strict=True)]
-        curve[[f"{kind}_low", f"{kind}_high"]] = np.array(ends).reshape(-1, 2)
+        curve[f"{kind}_low"], curve[f"{kind}_high"] = _intervals(share, se, at_risk.to_numpy(), level=level)
     curve["open"] = (1 - curve["won"] - curve["lost"]).clip(lower=0.0)
     return curve
 
@@ -271,12 +270,17 @@ def _cumulative_incidence(
     return share, np.sqrt(np.maximum(constant - 2 * share * linear + share**2 * np.cumsum(a), 0.0))
 
 
-def _interval(share: float, se: float, n_at_risk: int, *, level: float) -> tuple[float, float]:
-    """Interval of a cumulative share; where nothing or everything has happened, as for so many of so many."""
-    if share < 1e-12 or share > 1 - 1e-12:
-        return wilson(round(share) * n_at_risk, n=n_at_risk, level=level)
-    width = normal_quantile(level) * se / (share * math.log(share))
-    return float(share ** math.exp(-width)), float(share ** math.exp(width))
+def _intervals(
+    share: np.ndarray, se: np.ndarray, n_at_risk: np.ndarray, *, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high ends of cumulative shares; for 0 and 1, those of a rate among those at risk."""
+    inside = (share > 1e-12) & (share < 1 - 1e-12)
+    inner = np.where(inside, share, 0.5)
+    width = normal_quantile(level) * se / (inner * np.log(inner))
+    low, high = inner ** np.exp(-width), inner ** np.exp(width)
+    for i in np.flatnonzero(~inside):
+        low[i], high[i] = wilson(round(share[i]) * n_at_risk[i], n=n_at_risk[i], level=level)
+    return low, high
 
 
 def _read_at(curve: pd.DataFrame, at: Sequence[str]) -> pd.DataFrame:
@@ -304,7 +308,8 @@ def _maturity_days(pipeline: Pipeline, share: float) -> int:
 
 def _share_ends(result: Incidence, level: float) -> tuple[float, float]:
     row = result.eventual
-    return _interval(row["won"], row["won_se"], int(row["n_at_risk"]), level=level)
+    low, high = _intervals(*(np.array([row[c]]) for c in ("won", "won_se", "n_at_risk")), level=level)
+    return float(low[0]), float(high[0])
 
 
 def _difference_row(ends: list[tuple[float, float]], values: list[float]) -> dict[str, float]:
