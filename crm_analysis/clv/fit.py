@@ -157,7 +157,8 @@ class Fit(Generic[M]):
 
     def draw_model(self, generator: np.random.Generator) -> M:
         """Draw one model that the data do not rule out: log parameters normal around the estimates."""
-        moved = generator.multivariate_normal(np.log(self._natural), self._log_covariance)
+        spread = np.linalg.cholesky(self._log_covariance)
+        moved = np.log(self._natural) + spread @ generator.standard_normal(len(spread))
         return replace(self.model, **dict(zip(self.covariance.index, np.exp(moved), strict=True)))  # type: ignore[type-var]
 
     @property

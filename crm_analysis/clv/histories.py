@@ -34,14 +34,9 @@ class Histories:
 
 def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
     """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""
-    checked = check_histories(customers)
+    n_repeat, t_last, t_observed = check_histories(customers)
     days = unit_days(unit)
-    return Histories(
-        n_repeat=checked["n_repeat"].to_numpy(float),
-        t_last=checked["t_last"].to_numpy(float) / days,
-        t_observed=checked["t_observed"].to_numpy(float) / days,
-        n_customers=np.ones(len(checked)) * np.asarray(checked.get("n_customers", 1.0), dtype=float),
-    )
+    return Histories(n_repeat, t_last / days, t_observed / days, _weights(customers))
 
 
 def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
@@ -49,15 +44,21 @@ def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]
 
     A table counted elsewhere, with its own column `n_customers`, keeps its counts.
     """
-    checked = check_histories(customers)
-    n_repeat, t_last, t_observed = (checked[name].to_numpy(np.int64) for name in COLUMNS)
+    n_repeat, t_last, t_observed = check_histories(customers).astype(np.int64)
     base = int(t_observed.max(initial=0)) + 1
-    keys, first, row = np.unique(
-        (n_repeat * base + t_last) * base + t_observed, return_index=True, return_inverse=True
-    )
-    weights = customers["n_customers"].to_numpy(float) if "n_customers" in customers else None
-    distinct = checked[COLUMNS].iloc[first].reset_index(drop=True)
-    return distinct.assign(n_customers=np.bincount(row, weights, minlength=len(keys))), row
+    packed = (n_repeat * base + t_last) * base + t_observed
+    distinct, row = np.unique(packed, return_inverse=True)
+    table = {
+        "n_repeat": distinct // base**2,
+        "t_last": distinct // base % base,
+        "t_observed": distinct % base,
+        "n_customers": np.bincount(row, _weights(customers), minlength=len(distinct)),
+    }
+    return pd.DataFrame(table), row
+
+
+def _weights(customers: pd.DataFrame) -> FloatArray:
+    return customers["n_customers"].to_numpy(float) if "n_customers" in customers else np.ones(len(customers))
 
 
 def weighted_sum(histories: Histories, values: FloatArray) -> float:
@@ -68,8 +69,8 @@ def weighted_sum(histories: Histories, values: FloatArray) -> float:
     return float((histories.n_customers * values).sum())
 
 
-def check_histories(customers: pd.DataFrame) -> pd.DataFrame:
-    """Return `customers` itself, once every history in it is possible.
+def check_histories(customers: pd.DataFrame) -> FloatArray:
+    """Return n_repeat, t_last and t_observed as rows, in days, once every history in them is possible.
 
     Raises
     ------
@@ -79,15 +80,15 @@ def check_histories(customers: pd.DataFrame) -> pd.DataFrame:
     """
     if missing := [name for name in COLUMNS if name not in customers]:
         raise DataError(f"customers: no column {missing}; columns present: {list(customers.columns)}")
-    values = {name: customers[name].to_numpy(float) for name in COLUMNS}
-    problems = [_counted(customers, bad, what) for what, bad in _impossible(**values).items() if bad.any()]
+    values = np.stack([customers[name].to_numpy(float) for name in COLUMNS])
+    problems = [_counted(customers, bad, what) for what, bad in _impossible(values).items() if bad.any()]
     if problems:
         raise DataError("customers: " + "; ".join(problems))
-    return customers
+    return values
 
 
-def _impossible(n_repeat: FloatArray, t_last: FloatArray, t_observed: FloatArray) -> dict[str, BoolArray]:
-    values = np.stack([n_repeat, t_last, t_observed])
+def _impossible(values: FloatArray) -> dict[str, BoolArray]:
+    n_repeat, t_last, t_observed = values
     finite = np.isfinite(values).all(axis=0)
     whole = ~finite | (values == np.round(values)).all(axis=0)
     return {

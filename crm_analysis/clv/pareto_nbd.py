@@ -78,8 +78,8 @@ class ParetoNbd(PurchaseModel):
         return np.exp(-self.s * np.log1p(ahead / (self.beta + t)))
 
     def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
-        # The n-th purchase would come at y, and the customer is still there at y. Its density, in log(y), falls
-        # off like a power n before the mode and a power r' after it: integrated between where it is negligible.
+        # The n-th purchase would come at y, and the customer is still there at y. Its density, in log(y),
+        # falls like a power n before the mode and r' after it: integrated where it is not negligible.
         n, r, alpha = np.asarray(n, dtype=float), self.r + x, self.alpha + t
         before, after = NEGLIGIBLE / n, NEGLIGIBLE / r
         mode = np.maximum(np.minimum(ahead, alpha * n / r), np.finfo(float).tiny)

@@ -29,14 +29,10 @@ FITTERS = {
 
 def to_lifetimes(customers: pd.DataFrame, *, unit: str) -> pd.DataFrame:
     """Rename to frequency, recency, T (in `unit`) and monetary_value (0 where none, as lifetimes has it)."""
-    checked, days = check_histories(customers), unit_days(unit)
-    renamed = pd.DataFrame(
-        {
-            "frequency": checked["n_repeat"].astype(float),
-            "recency": checked["t_last"] / days,
-            "T": checked["t_observed"] / days,
-        }
-    )
+    n_repeat, t_last, t_observed = check_histories(customers)
+    days = unit_days(unit)
+    times = {"frequency": n_repeat, "recency": t_last / days, "T": t_observed / days}
+    renamed = pd.DataFrame(times, customers.index)
     if "mean_repeat_amount" in customers:
         renamed["monetary_value"] = customers["mean_repeat_amount"].fillna(0.0)
     return renamed
