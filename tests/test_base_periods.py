@@ -86,6 +86,7 @@ class TestHistory:
         unknown = ["n_opening", "n_returning", "n_reactivated", "n_not_returned", "repeat_buying_rate"]
         assert january[unknown].isna().all()
         assert history["n_new"].tolist() == [2, 2, 1, 0]
+        assert history["repeat_buying_rate"].tolist()[1:] == [1 / 2, 1 / 3, 0]
         assert history["new_by"].eq("first seen").all()
 
     def test_new_customers_are_unknown_while_the_log_burns_in(self):

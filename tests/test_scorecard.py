@@ -328,6 +328,12 @@ class TestScorecard:
         better = (signed[:, None, :] >= signed[None, :, :]).all(axis=2)
         assert (score[:, None] >= score[None, :] - 1e-9)[better].all()
 
+    def test_the_last_digit_of_a_sum_parts_nobody(self):
+        rng = np.random.default_rng(5)
+        table = pd.DataFrame({c: rng.permutation(11) for c in "abc"})
+        card = selection.scorecard(table, criteria=dict.fromkeys("abc", "higher"), weights="equal")
+        assert card.table.groupby(table.sum(axis=1))["rank"].nunique().eq(1).all()
+
     def test_sensitivity(self):
         table = pd.DataFrame({"a": [3.0, 2, 1], "b": [1.0, 2, 3]})
         card = selection.scorecard(table, criteria={"a": "higher", "b": "higher"}, weights={"a": 55, "b": 45})

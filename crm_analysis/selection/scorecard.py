@@ -108,7 +108,7 @@ def sensitivity(card: Scorecard, *, change: float = 0.25, top: int = 20) -> pd.D
 
 def _stay(card: Scorecard, best: pd.Index, criterion: str, factor: float, top: int) -> float:
     changed = card.weights.where(card.weights.index != criterion, card.weights * factor)
-    again = _scores(100 * card.scaled * (changed / changed.sum()))
+    again = _scores(100 * card.scaled * changed)
     return len(best.intersection(_top(again, top))) / len(best)
 
 
