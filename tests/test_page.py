@@ -389,3 +389,31 @@ def test_minus_nothing_is_nothing():
 def test_harmless_text_never_begins_like_a_formula(text):
     assert harmless(text)[:1] not in {"=", "+", "-", "@", "\t", "\r"}
     assert harmless(text) in {text, f"'{text}"}
+
+
+def test_words_inside_a_figure_are_in_the_language_of_the_report(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from crm_analysis.report.figure_words import in_language, translate
+
+    text = read_catalogue("zh")
+    assert in_language("revenue (CNY)", text) == "收入（CNY）"
+    assert in_language("Firm A (4,409 judged)", text) == "Firm A（4,409 个可判断）"
+    assert in_language("nothing we know", text) == "nothing we know"
+    monkeypatch.setitem(mpl.rcParams, "font.family", ["DejaVu Sans", "Noto Sans CJK SC"])
+    figure, ax = draw()
+    ax.set(xlabel="share of customers", title="A title of the notebook")
+    ax.set_xticks([1, 2], ["not returned", "Proposal"])
+    ax.plot([1], [1], label="of customers")
+    ax.legend()
+    translate(figure, text)
+    figure.canvas.draw()
+    assert (ax.get_xlabel(), ax.get_title()) == ("客户占比", "A title of the notebook")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["未再购买", "Proposal"]
+    assert ax.get_legend().get_texts()[0].get_text() == "占客户"
+    plt.close(figure)
+    figure, ax = draw()
+    ax.set(xlabel="share of customers")
+    translate(figure, read_catalogue("en"))
+    assert ax.get_xlabel() == "share of customers"
+    plt.close(figure)

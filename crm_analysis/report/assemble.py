@@ -169,6 +169,7 @@ def _index(pack: Pack, has_decisions: bool) -> dict[str, Any]:
     text = pack.text
     others = [leaf for leaf in pack.leaves if leaf is not pack.summary]
     own = [("pages", "in_this_report"), ("downloads", "downloads"), ("definitions", "definitions")]
+    own = [("data", "defects"), *own] if pack.defects else own
     sections = [{"id": s.id, "title": s.title} for s in (pack.summary.body.sections if pack.summary else ())]
     return {
         "key": pack.summary.key if pack.summary else "index",

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ReportError
+from crm_analysis.report.figure_words import translate
 from crm_analysis.report.format import Kind, kind_of
 from crm_analysis.report.metric import Metric, Setting, band
 from crm_analysis.report.table import flat, html_table, plain_table, write_csv, written
@@ -198,6 +199,7 @@ class Page:
         self._once("figures", name)
         words = self._words("alts", name, alt, values)
         drawn = figure if hasattr(figure, "savefig") else figure.get_figure()
+        translate(drawn, self.text)  # type: ignore[arg-type]
         file = io.BytesIO()
         drawn.savefig(file, format="png", dpi=DPI, metadata={"Software": None})  # type: ignore[union-attr]
         plt.close(drawn)  # type: ignore[arg-type]
