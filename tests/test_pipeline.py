@@ -45,7 +45,7 @@ STEPS = pd.DataFrame(
         ("D5", "Lead", "05-01", "ann", 30.0, None),
         ("D5", "Qualified", "05-10", "ann", None, None),
         ("D6", "Qualified", "05-20", None, None, None),
-        ("D7", "Lead", "06-01", "ann", 10.0, None),
+        ("D7", "Lead", "06-01", "cat", 10.0, None),
         ("D7", "Lead", "06-10", "bob", 10.0, None),
         ("D8", "Lead", "03-01", "bob", 40.0, None),
         ("D8", "Won", "03-05", "bob", 40.0, None),
@@ -203,6 +203,18 @@ def test_the_current_stage_hides_how_far_lost_opportunities_came():
     }
 
 
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_the_day_of_the_snapshot_is_seen_whole(shape):
+    pipeline = read_shape(shape, SHAPES[shape][0](), at="2025-03-01", max_set_aside=0.9)
+    assert {deal: row[4] for deal, row in deals_of(pipeline).items()} == {
+        "D1": "won",
+        "D2": "lost",
+        "D3": "lost",
+        "D4": "won",
+        "D8": "open",
+    }
+
+
 def test_the_history_merges_what_is_no_step_and_keeps_moves_back():
     steps = steps_of(example("history"))
     assert steps["D1"] == [
@@ -219,7 +231,7 @@ def test_the_history_merges_what_is_no_step_and_keeps_moves_back():
         ("Proposal", "02-20"),
         ("Lost", "03-01"),
     ]
-    assert steps["D7"] == [("Lead", "06-01", "ann", 10.0)]
+    assert steps["D7"] == [("Lead", "06-01", "cat", 10.0)]
     assert sum(map(len, steps.values())) == 23
     from_snapshots = steps_of(example("snapshots"))
     # A snapshot shows the amount that is known, where the history's row leaves it empty.
@@ -430,8 +442,12 @@ def test_dates_that_cannot_be_are_counted():
 
 
 def test_stage_dates_out_of_order_are_moves_back():
-    pipeline = example("stage dates")
+    source = as_stage_dates()
+    # Two stages on one day are in order.
+    source.loc[source["id"] == "D5", "Date entered Qualified"] = pd.Timestamp("2025-05-01")
+    pipeline = read_shape("stage dates", source)
     found = defects_of(pipeline.verdict)["dates out of order"]
+    assert found.n_rows == 1
     assert found.examples == ("opportunity_id D8",)
     steps = [row for row in pipeline.history.to_pyarrow().to_pylist() if row["opportunity_id"] == "D8"]
     assert [row["stage"] for row in steps] == ["Lead", "Won", "Qualified", "Lost"]
