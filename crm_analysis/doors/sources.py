@@ -270,7 +270,9 @@ def _open_frame(frame: pd.DataFrame, engine: ibis.BaseBackend) -> Opened:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """Categories as their values; durations and such stay, and are refused by type if they are mapped."""
+    """Categories as their values, columns of nothing as text."""
+    if pa.types.is_null(field.type):
+        return field.with_type(pa.string())
     return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
@@ -296,7 +298,8 @@ def _open_duckdb(path: Path, options: Options, engine: ibis.BaseBackend, wanted:
         engine.raw_sql(f"ATTACH IF NOT EXISTS '{_quoted(path)}' AS {alias} (READ_ONLY)")
     except duckdb.Error as error:
         raise _Refusal(f"the DuckDB file cannot be opened ({str(error).splitlines()[0]})") from None
-    tables = sorted(engine.list_tables(database=(alias, "main")))
+    there = f"SELECT table_name FROM information_schema.tables WHERE table_catalog = '{alias}'"
+    tables = sorted(name for (name,) in engine.raw_sql(there).fetchall())
     name = _chosen(options.table, tables, "table")
     return Opened(
         engine.table(name, database=(alias, "main")), f"{path.name}, table {name}", parses_text=True
@@ -650,7 +653,9 @@ def _typed(opened: Opened, schema: Schema, columns: Mapped, options: Options) ->
     if problems or defects:
         raise _refused(schema, problems, defects)
     typed = {name: r.value if counts.get(f"empty {name}", 1) else r.text for name, r in readings.items()}
-    return SourceTable(_materialised(opened, _projection(opened, mapping, typed, names)), opened.place)
+    table = _projection(opened, mapping, typed, names)
+    slow = opened.stored is not None or (opened.parses_text and any(r.slow for r in readings.values()))
+    return SourceTable(_written(table, opened.stored) if slow else as_view(table), opened.place)
 
 
 def _absent(opened: Opened, schema: Schema, mapping: Mapped) -> list[str]:
@@ -742,12 +747,11 @@ def _projection(
     return opened.table.select(**typed, **numbers, **others)
 
 
-def _materialised(opened: Opened, table: ir.Table) -> ir.Table:
-    """Write parsed text down as its values, once; typed tables are read where they are."""
-    if opened.stored is None:
-        return as_view(table)
+def _written(table: ir.Table, stored: str | None) -> ir.Table:
+    """Write typed values down once, where each pass would parse text or convert times again."""
     engine = table.get_backend()
     name = ibis.util.gen_name("typed")
     engine.create_table(name, table)
-    engine.drop_table(opened.stored)
+    if stored:
+        engine.drop_table(stored)
     return engine.table(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
@@ -49,6 +49,7 @@ class Reading:
 
     text : the content of the row, for messages.     expected : what a readable row looks like.
     empty : rows with a word for nothing, such as "NULL"; where no row has one, `text` is the value as it is.
+    slow : the value takes long to compute.
     """
 
     value: ir.Value
@@ -56,6 +57,7 @@ class Reading:
     text: ir.Value
     expected: str
     empty: Any = None
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,9 @@ def _time(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     if kind.is_date():
         return Reading(raw.cast("timestamp(6)"), ibis.literal(False), raw, "a date")
     if kind.is_timestamp():
-        return Reading(_local(raw, habits), ibis.literal(False), raw, "a time")
+        value = _local(raw, habits)
+        converted = kind.timezone is not None or habits.source_timezone is not None
+        return Reading(value, ibis.literal(False), raw, "a time", slow=converted)
     hint = (
         "; Excel serial numbers or epoch seconds? turn them into dates in the source"
         if kind.is_numeric()
@@ -258,7 +262,7 @@ def _time(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
 
 def _day(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     reading = _time(raw, habits, parses_text)
-    return Reading(reading.value.date(), reading.unreadable, reading.text, reading.expected)
+    return replace(reading, value=reading.value.date())
 
 
 def _local(raw: Any, habits: Habits) -> Any:

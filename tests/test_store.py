@@ -1,0 +1,250 @@
+"""A workspace opened: checked once, kept whole or not at all, the same for everybody who opens it."""
+
+import json
+import multiprocessing
+import shutil
+
+import pandas as pd
+import pytest
+
+import crm_analysis as crm
+from crm_analysis.doors import store
+from crm_analysis.errors import ConfigError, DataError
+
+TOML = """
+name = "Small"
+currency = "EUR"
+timezone = "Europe/Berlin"
+output = "out"
+
+[firms.a]
+name = "Firm A"
+observed_from = 2024-01-01
+observed_until = 2024-03-31
+[firms.a.transactions]
+source = "sales.csv"
+max_set_aside = 0.5
+[firms.a.transactions.columns]
+customer_id = "customer"
+occurred_at = "date"
+amount = "amount"
+order_id = "order"
+quantity = "n"
+unit_cost = "cost"
+[firms.a.customers]
+source = "customers.csv"
+[firms.a.pipeline]
+source = "deals.csv"
+stages = ["Lead", "Won"]
+columns = { opportunity_id = "id", stage = "stage", entered_at = "at" }
+snapshot_at = 2024-03-31
+[firms.a.spend]
+source = "spend.csv"
+[firms.a.service]
+source = "service.csv"
+[firms.a.control]
+source = "ledger.csv"
+[firms.b]
+name = "Firm B"
+observed_from = 2024-01-01
+observed_until = 2024-03-31
+[firms.b.transactions]
+source = "sales.csv"
+columns = { customer_id = "customer", occurred_at = "date", amount = "amount" }
+max_set_aside = 0.5
+[costs]
+order = 2.0
+visit = 10.0
+return = 3.0
+"""
+FILES = {
+    "small.toml": TOML,
+    "sales.csv": "customer,order,date,amount,n,cost\nx,1,2024-01-05,100,2,30\nx,2,2024-02-05,50,1,30\n"
+    "x,2,2024-03-09,-10,0,30\ny,3,2024-02-06,20,1,5\n,4,2024-02-07,5,1,1\n",
+    "customers.csv": "customer_id,acquired_at,segment\nx,2023-06-01,Large\ny,2024-02-06,Small\n",
+    "deals.csv": "id,stage,at\n1,Lead,2024-01-01\n1,Won,2024-01-04\n2,Lead,2024-02-01\n",
+    "spend.csv": "month,source,spend\n2024-02,Web,20.5\n2024-01,Web,10\n",
+    "service.csv": "customer_id,occurred_at,kind,quantity\n"
+    "x,2024-01-20,visit,2\nx,2024-03-09,return,1\nz,2024-02-01,visit,1\n",
+    "ledger.csv": "period,revenue\n2024-01,100\n2024-02,70\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def opened(folder):
+    return crm.open_workspace(folder / "small.toml")
+
+
+def kept(folder):
+    return sorted(path.name for path in (folder / "out" / ".checked").glob("*") if path.name != ".spill")
+
+
+def test_tables_of_a_workspace(opened):
+    assert opened.firms == ("a", "b")
+    assert opened.firm_name("a") == "Firm A"
+    log = opened.transactions("a")
+    assert log.set_aside == {"customer missing": 1}
+    assert log.control["difference"].tolist() == [0.0, 0.0]
+    assert log.has_orders
+    assert opened.customers("a").count().to_pyarrow().as_py() == 2
+    assert opened.pipeline("a").opportunities.outcome.to_pyarrow().to_pylist().count("won") == 1
+    assert opened.spend("a").to_dict("list") == {
+        "month": [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")],
+        "source": ["Web", "Web"],
+        "spend": [10.0, 20.5],
+    }
+    assert (opened.customers("b"), opened.pipeline("b"), opened.spend("b"), opened.service("b")) == (
+        None,
+    ) * 4
+    with pytest.raises(ConfigError, match="no firm 'c'"):
+        opened.transactions("c")
+
+
+def test_tables_can_be_joined_for_they_share_an_engine(opened):
+    joined = opened.transactions("a").purchases.join(opened.customers("a"), "customer_id")
+    assert joined.count().to_pyarrow().as_py() == 3
+
+
+def test_second_opening_reads_what_the_first_one_kept(folder, opened, monkeypatch):
+    first = crm.summarise_customers(opened.transactions("a"))
+    verdicts = opened.verdicts()
+    assert set(verdicts) == {
+        ("a", t) for t in ("transactions", "customers", "pipeline", "spend", "service")
+    } | {("b", "transactions")}
+    monkeypatch.setattr(store, "read_transactions", None)
+    again = crm.open_workspace(folder / "small.toml")
+    log = again.transactions("a")
+    pd.testing.assert_frame_equal(crm.summarise_customers(log), first)
+    pd.testing.assert_frame_equal(log.control, opened.transactions("a").control)
+    assert again.verdicts() == verdicts
+    assert log.acquired is not None
+    assert (log.set_aside, log.observed_until, log.burn_in_days) == (
+        {"customer missing": 1},
+        opened.transactions("a").observed_until,
+        0,
+    )
+
+
+def test_a_changed_file_or_mapping_is_checked_anew(folder, opened):
+    opened.transactions("b")
+    before = set(kept(folder))
+    (folder / "sales.csv").write_text(FILES["sales.csv"] + "y,9,2024-03-01,7,1,1\n")
+    log = crm.open_workspace(folder / "small.toml").transactions("b")
+    assert log.n_rows_in == 6
+    (folder / "small.toml").write_text(TOML.replace("Europe/Berlin", "Asia/Shanghai"))
+    crm.open_workspace(folder / "small.toml").transactions("b")
+    assert len(set(kept(folder)) - before) == 2
+
+
+def test_as_of_and_the_customers_of_the_master(opened):
+    early = opened.transactions("a", until="2024-02-29")
+    assert early.lines.amount.sum().to_pyarrow().as_py() == 170
+    customers = crm.summarise_customers(early)
+    assert customers["history_complete"].tolist() == [False, True]
+    assert opened.pipeline("a", until="2024-01-02").opportunities.outcome.to_pyarrow().to_pylist() == ["open"]
+
+
+def test_profit_by_hand(opened):
+    # x: 140 revenue; goods 3 x 30; 2 orders x 2, 2 visits x 10, 1 return x 3. y: 20, 5, 1 order. z: a visit.
+    expected = pd.DataFrame(
+        {
+            "revenue": [140.0, 20.0, 0.0],
+            "cost_of_goods": [90.0, 5.0, 0.0],
+            "cost_to_serve": [27.0, 2.0, 10.0],
+            "profit": [23.0, 13.0, -10.0],
+        },
+        index=pd.Index(["x", "y", "z"], name="customer_id"),
+    )
+    pd.testing.assert_frame_equal(opened.profit("a"), expected, check_index_type=False)
+    parts = [opened.profit("a", until="2024-02-05"), opened.profit("a", since="2024-02-06")]
+    whole = parts[0].add(parts[1], fill_value=0.0)
+    pd.testing.assert_frame_equal(whole, expected, check_index_type=False)
+    assert opened.service("a", until="2024-01-31").loc["x"].tolist() == [2.0, 0.0, 0.0]
+
+
+def test_profit_needs_costs_or_a_margin(folder, opened):
+    with pytest.raises(
+        ConfigError, match=r"no unit costs and the workspace no margin; map .* or set \[value\] margin"
+    ):
+        opened.profit("b")
+    (folder / "small.toml").write_text(TOML + "[value]\nmargin = 0.3\n")
+    found = crm.open_workspace(folder / "small.toml").profit("b")
+    assert found.loc["y"].tolist() == pytest.approx([20.0, 14.0, 2.0, 4.0])
+    with pytest.raises(ConfigError, match="must be in order within the observed 2024-01-01 to 2024-03-31"):
+        opened.profit("a", since="2023-12-31")
+
+
+def test_a_refusal_carries_the_verdict_and_nothing_is_written(folder, opened):
+    (folder / "sales.csv").write_text("customer,order,date,amount,n,cost\nx,1,soon,100,2,30\n")
+    with pytest.raises(DataError) as error:
+        opened.transactions("b")
+    assert error.value.verdict.status == "REFUSE"
+    assert not (folder / "out").exists()
+
+
+def test_unknown_service_is_refused(folder, opened):
+    (folder / "service.csv").write_text("customer_id,occurred_at,kind\nx,2024-01-20,dinner\n")
+    with pytest.raises(
+        DataError, match="of a kind that has no cost; one of visit, call, return was expected"
+    ):
+        opened.service("a")
+
+
+def test_a_folder_that_another_process_was_first_to_write_stays(tmp_path):
+    def late(unfinished):
+        (unfinished / "ours").touch()
+        (tmp_path / "there").mkdir()
+        (tmp_path / "there" / "theirs").touch()
+
+    store._publish(tmp_path / "there", late)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "theirs"]
+
+
+def test_a_failed_writing_leaves_nothing(tmp_path):
+    def fail(unfinished):
+        (unfinished / "half").touch()
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        store._publish(tmp_path / "there", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def open_and_count(path):
+    opened = crm.open_workspace(path)
+    return len(opened.verdicts()), len(crm.summarise_customers(opened.transactions("a")))
+
+
+def test_processes_open_the_same_workspace_at_once(folder):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        found = pool.map(open_and_count, [folder / "small.toml"] * 3)
+    assert found == [(6, 2)] * 3
+    assert len(kept(folder)) == 6
+    content = json.loads(
+        next((folder / "out" / ".checked").glob("a-transactions-*/content.json")).read_text()
+    )
+    assert content["verdict"]["verdict"]["status"] == "FLAG"
+
+
+def test_a_database_is_checked_anew_by_each_process(folder, monkeypatch):
+    import duckdb
+
+    with duckdb.connect(str(folder / "sales.duckdb")) as database:
+        database.execute(
+            "CREATE TABLE sales AS SELECT 'x' AS customer, DATE '2024-01-05' AS date, 100 AS amount"
+        )
+    monkeypatch.setenv("CRM_TEST_DATABASE", f"duckdb://{folder / 'sales.duckdb'}?read_only=True")
+    text = TOML.replace('source = "sales.csv"', 'source = "env:CRM_TEST_DATABASE"\ntable = "sales"')
+    (folder / "small.toml").write_text(text)
+    opened = crm.open_workspace(folder / "small.toml")
+    assert len(crm.summarise_customers(opened.transactions("b"))) == 1
+    assert not (folder / "out").exists()
+    shutil.rmtree(store._until_exit(), ignore_errors=True)
+    store._until_exit.cache_clear()
