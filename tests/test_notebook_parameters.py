@@ -1,0 +1,84 @@
+"""Every declared parameter of every notebook is run with a second value, and makes a difference."""
+
+import ast
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ALTERNATIVES = {
+    "management_summary": {"workspace": "cdnow", "period": "2025Q3", "n_drawn": 12},
+    "funnel_comparison": {
+        "workspace": "{folder}/zh.toml",
+        "period": "2025-06",
+        "firms": ["b", "a"],
+        "months": 36,
+        "window": "90 days",
+    },
+}
+# CDNOW was observed until June 1998.
+WITH = {("management_summary", "workspace"): {"period": "1998-06"}}
+CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]
+
+
+def declared(name: str) -> dict[str, object]:
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    return {s.targets[0].id: ast.literal_eval(s.value) for s in ast.parse(cell.source).body}
+
+
+def shown(notebook) -> list:
+    """Everything a run displays."""
+    return [output.data for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A workspace in Chinese beside the sample one."""
+    folder = tmp_path_factory.mktemp("workspaces")
+    data = NOTEBOOKS.parent / "data"
+    demo = (data / "demo.toml").read_text()
+    chinese = demo.replace('language = "en"', 'language = "zh"').replace(
+        '"firm_', f'"{data.as_posix()}/firm_'
+    )
+    (folder / "zh.toml").write_text(chinese)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    """Every case run by papermill, two at a time: case -> executed notebook, or the exception."""
+    import papermill
+
+    def run(case: tuple[str, str]):
+        name, parameter = case
+        value = ALTERNATIVES[name][parameter]
+        value = value.format(folder=folder) if isinstance(value, str) else value
+        try:
+            return papermill.execute_notebook(
+                NOTEBOOKS / f"{name}.ipynb",
+                None,
+                {parameter: value} | WITH.get(case, {}),
+                kernel_name="python3",
+                progress_bar=False,
+            )
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CASES, pool.map(run, CASES), strict=True))
+
+
+def test_every_declared_parameter_has_a_second_value():
+    wanted = {path.stem: set(declared(path.stem)) for path in NOTEBOOKS.glob("*.ipynb")}
+    assert {name: set(values) for name, values in ALTERNATIVES.items()} == wanted
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_a_parameter_changes_what_is_shown(case, runs):
+    run = runs[case]
+    assert not isinstance(run, Exception), run
+    committed = nbformat.read(NOTEBOOKS / f"{case[0]}.ipynb", as_version=4)
+    assert shown(run) != shown(committed)
