@@ -80,8 +80,9 @@ WITH refunded AS (
         arg_min(spent, occurred_on) FILTER (n_lines > 0) AS first_spent, sum(amount) AS total
     FROM days GROUP BY customer
 )
-SELECT customer AS customer_id, first_on, last_on, n_orders, n_days AS n_purchase_days, n_days - 1 AS n_repeat,
-    last_on - first_on AS t_last, DATE '{END}' - first_on AS t_observed, CAST(total AS DOUBLE) AS total_amount,
+SELECT customer AS customer_id, first_on, last_on, n_orders, n_days AS n_purchase_days,
+    n_days - 1 AS n_repeat, last_on - first_on AS t_last, DATE '{END}' - first_on AS t_observed,
+    CAST(total AS DOUBLE) AS total_amount,
     CAST(paid - greatest(first_spent, 0) AS DOUBLE) / nullif(n_paid - CAST(first_spent > 0 AS INT), 0)
         AS mean_repeat_amount
 FROM base JOIN orders USING (customer) WHERE n_days > 0""",

@@ -171,9 +171,9 @@ def test_dates_in_one_provable_format(tmp_path, written, read):
 def test_day_or_month_first_is_asked_with_two_values_and_the_option(tmp_path):
     path = write(tmp_path, "customer,date,amount\n007,01/02/2024,1.5\n007,03/04/2024,1.5\n")
     assert refusal(path) == (
-        "sales.csv: column 'date' (for occurred_at) is ambiguous: '01/02/2024' and '03/04/2024' may be day first "
-        'or month first, and no row has a number over 12 to prove it; set dates = "day first" or dates = '
-        '"month first"'
+        "sales.csv: column 'date' (for occurred_at) is ambiguous: '01/02/2024' and '03/04/2024' may be day "
+        "first or month first, and no row has a number over 12 to prove it; "
+        'set dates = "day first" or dates = "month first"'
     )
     assert rows(path, dates="day first")[0][1] == dt.datetime(2024, 2, 1)
     assert rows(path, dates="month first")[0][1] == dt.datetime(2024, 1, 2)
