@@ -252,14 +252,13 @@ def test_stage_numbers_follow_the_declared_order_and_losses_have_none():
 
 @pytest.mark.parametrize("shape", list(SHAPES))
 def test_the_order_of_the_rows_does_not_matter(shape):
-    source = SHAPES[shape][0]()
-    # Two steps within one moment have no order of their own.
+    source, straight = SHAPES[shape][0](), example(shape)
     if shape == "history":
-        source = pd.concat(
-            [source, pd.DataFrame({"id": ["D9"] * 2, "stage": ["Lost", "Lead"], "at": [STEPS["at"][0]] * 2})]
-        )
-    shuffled = source.sample(frac=1, random_state=5)
-    straight, mixed = read_shape(shape, source), read_shape(shape, shuffled)
+        # Two steps within one moment have no order of their own.
+        tied = pd.DataFrame({"id": ["D9"] * 2, "stage": ["Lost", "Lead"], "at": [STEPS["at"][0]] * 2})
+        source = pd.concat([source, tied])
+        straight = read(source)
+    mixed = read_shape(shape, source.sample(frac=1, random_state=5))
     assert deals_of(mixed) == deals_of(straight)
     assert mixed.history.to_pyarrow().equals(straight.history.to_pyarrow())
     assert mixed.verdict == straight.verdict
@@ -286,6 +285,11 @@ def test_times_with_a_zone_become_local_days():
 # As of an earlier day -----------------------------------------------------------------------------------
 
 
+@functools.cache
+def deals_known_on(day):
+    return deals_of(read(STEPS[STEPS["at"] <= day], at=day))
+
+
 @pytest.mark.parametrize("shape", ["history", "snapshots"])
 def test_as_of_shows_what_was_known_then(shape):
     then = example(shape).as_of("2025-01-12")
@@ -302,9 +306,9 @@ def test_as_of_shows_what_was_known_then(shape):
 def test_as_of_equals_reading_at_that_day(shape, day):
     """Outcomes and stages, but for D3 in stage dates: there the later entry of a stage hides the first."""
     then = example(shape).as_of(day)
-    expected = read(STEPS[STEPS["at"] <= day], at=day)
-    ids = set(deals_of(expected)) - ({"D3"} if shape == "stage dates" else set())
-    assert {k: deals_of(then)[k][:6] for k in ids} == {k: deals_of(expected)[k][:6] for k in ids}
+    seen, expected = deals_of(then), deals_known_on(day)
+    ids = set(expected) - ({"D3"} if shape == "stage dates" else set())
+    assert {deal: seen[deal][:6] for deal in ids} == {deal: expected[deal][:6] for deal in ids}
 
 
 def test_as_of_the_current_stage_knows_only_who_was_open():
@@ -657,6 +661,11 @@ def test_wrong_usage_is_refused_in_one_sentence(changes, sentence):
     with pytest.raises(ConfigError) as error:
         read(STEPS, **changes)
     assert str(error.value) == sentence
+
+
+def test_stages_are_renamed_by_their_columns_where_each_has_its_own():
+    with pytest.raises(ConfigError, match='renamed_stages means nothing in the shape "stage dates"'):
+        read_shape("stage dates", as_stage_dates(), renamed_stages={"New": "Lead"})
 
 
 def test_a_missing_column_is_named_with_those_that_are_there():

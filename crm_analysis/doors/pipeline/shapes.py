@@ -114,6 +114,11 @@ def _stage_columns(question: Question) -> dict[str, str]:
             'pipeline: the shape "stage dates" needs the date column of every stage: '
             f"columns = {{ ..., stages = {{ {stages.order[0]!r} = 'name of its column', ... }} }}"
         )
+    if stages.renamed:
+        raise ConfigError(
+            'pipeline: renamed_stages means nothing in the shape "stage dates", where columns.stages names '
+            "the declared stages; leave it out"
+        )
     if unknown := sorted(set(names) - set(stages.known)):
         raise ConfigError(
             f"pipeline: columns.stages names {unknown}, not declared; declared: {list(stages.known)}"
