@@ -256,6 +256,8 @@ def test_the_default_period_is_the_last_complete_month(fresh):
         fresh.read_text().replace("observed_until = 2025-12-31", "observed_until = 2025-12-30", 1)
     )
     assert plan_report("small").period.label == "2025-11"
+    with pytest.raises(ConfigError, match="not all of 2025-12-01 to 2025-12-31"):
+        plan_report("small", period="2025-12")
 
 
 def test_a_funnel_page_is_left_out_where_pipelines_are_missing(fresh):
