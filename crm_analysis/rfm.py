@@ -657,17 +657,17 @@ def movers(
     after: pd.DataFrame,
     *,
     customers: pd.DataFrame,
-    origins: Iterable[str],
     targets: Iterable[str],
+    origins: Iterable[str] | None = None,
     monetary: Monetary = "total_amount",
 ) -> pd.DataFrame:
-    """Who went from one of `origins` to one of `targets`, those of the highest value first.
+    """Who came from one of `origins` to one of `targets`, those of the highest value first.
 
     Parameters
     ----------
     before, after : what `segment` returned, of two dates and scored with the same cut points.
     customers : at the later date: days_since_last, n_orders, t_observed and the `monetary` column.
-    origins, targets : segments; "new" is an origin too.
+    targets, origins : segments, and "new" for an origin; without origins all that are no target.
 
     Returns
     -------
@@ -680,7 +680,9 @@ def movers(
         A segment is not known.
     """
     names = _names_of(before, after)
-    leaving, entering = _known_segments(origins, [*names, NEW]), _known_segments(targets, names)
+    entering = _known_segments(targets, names)
+    others = [name for name in [*names, NEW] if name not in entering]
+    leaving = others if origins is None else _known_segments(origins, [*names, NEW])
     moves = changes(before, after)
     chosen = moves[moves["before"].isin(leaving) & moves["after"].isin(entering)]
     known = customers.loc[chosen.index]

@@ -54,14 +54,14 @@ def test_segments_side_by_side():
             "share_of_amount": [0.6, 0.4],
             "share_of_profit": [0.9, 0.1],
         },
-        index=pd.Index(["Champions", "Lost"], name="segment"),
+        index=pd.Index(["Champions", "Long inactive"], name="segment"),
     )
     ax = rfm.plot_segments(table)
     widths = [[bar.get_width() for bar in bars] for bars in ax.containers]
     assert widths == [[0.25, 0.75], [0.6, 0.4]]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["Champions (1,000)", "Lost (3,000)"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Champions (1,000)", "Long inactive (3,000)"]
     assert ax.yaxis_inverted()
-    profit = rfm.plot_segments(table, money="profit")
+    profit = rfm.plot_segments(table, share="share_of_profit")
     assert [bar.get_width() for bar in profit.containers[1]] == [0.9, 0.1]
     assert "profit" in profit.get_xlabel()
 

@@ -482,6 +482,12 @@ class TestMoves:
             self.before, self.after, customers=customers, origins=["new"], targets=["Rest"]
         ).index.tolist() == ["j"]
 
+    def test_movers_from_anywhere_else(self):
+        customers = customer_frame(range(10), range(1, 11), [100] * 10).assign(t_observed=0)
+        customers = customers.set_axis(list("abcdefghij"))
+        moved = rfm.movers(self.before, self.after, customers=customers, targets=["Best", "Rest"])
+        assert moved["before"].to_dict() == {"e": "Good", "j": "new"}
+
     def test_a_segment_that_is_not_there(self):
         with pytest.raises(
             ConfigError, match=r"no segment \['Bets'\]; segments: \['Best', 'Good', 'Rest', 'left'\]"

@@ -14,6 +14,7 @@ from crm_analysis.figures import FIRM_COLOURS, GREY
 
 FEW = 30
 INK = "0.2"
+_MONEY = {"share_of_amount": "revenue", "share_of_profit": "profit"}
 _HEAT: dict[str, Any] = {"cmap": "Blues", "aspect": "auto", "vmin": 0}
 
 
@@ -49,19 +50,19 @@ def plot_score_cells(
     return ax
 
 
-def plot_segments(segments: pd.DataFrame, *, money: str = "revenue", ax: Axes | None = None) -> Axes:
+def plot_segments(segments: pd.DataFrame, *, share: str = "share_of_amount", ax: Axes | None = None) -> Axes:
     """Share of the customers against share of the money, per segment.
 
     Parameters
     ----------
-    segments : index segment; share_of_customers, n_customers, and share_of_amount (or share_of_profit where
-        `money` is "profit"). The first row is drawn on top.
+    segments : index segment; n_customers, share_of_customers and the `share` column; the first row on top.
+    share : share_of_amount or share_of_profit.
     """
     ax = _axes(ax)
-    column = "share_of_profit" if money == "profit" else "share_of_amount"
+    money = _MONEY[share]
     y = np.arange(len(segments))
     ax.barh(y - 0.2, segments["share_of_customers"], 0.38, color=GREY, label="of customers")
-    ax.barh(y + 0.2, segments[column], 0.38, color=FIRM_COLOURS[0], label=f"of {money}")
+    ax.barh(y + 0.2, segments[share], 0.38, color=FIRM_COLOURS[0], label=f"of {money}")
     names = [f"{name} ({n:,})" for name, n in segments["n_customers"].items()]
     ax.set_yticks(y, names)
     ax.invert_yaxis()
