@@ -90,6 +90,7 @@ class PipelineSource(Source):
     stages: tuple[str, ...]
     lost: tuple[str, ...] = ("Lost",)
     renamed_stages: dict[str, str] = {}
+    pipeline: str | None = None
     snapshot_at: dt.date
     max_set_aside: Share = 0.05
 
@@ -147,7 +148,7 @@ class Value(Settings):
 class Rfm(Settings):
     """How customers are scored; cut points are fitted once, at `cut_points_at`, and kept."""
 
-    bins: int = Field(default=5, ge=2, le=10)
+    bins: int = Field(default=5, ge=2, le=9)
     cut_points_at: dt.date | None = None
 
 

@@ -13,7 +13,16 @@ ROOMS = ["base", "rfm", "clv", "selection", "funnel", "campaigns", "simulate"]
 RANK = {
     name: rank
     for rank, names in enumerate(
-        [["errors"], ["workspace"], ["doors"], ["customers"], ROOMS, ["figures"], ["report"], ["cli"]]
+        [
+            ["errors"],
+            ["workspace", "split"],
+            ["doors"],
+            ["customers"],
+            ROOMS,
+            ["figures"],
+            ["report"],
+            ["cli"],
+        ]
     )
     for name in names
 }

@@ -269,30 +269,11 @@ def random_log(rng, *, master):
     return make_log(rows, acquired=known, closed_cohort=True)
 
 
-class TestSplit:
-    factors = st.lists(st.tuples(st.floats(0.01, 1e4), st.floats(0.01, 1e4)), min_size=1, max_size=5)
-
-    @settings(max_examples=60, deadline=None)
-    @given(pairs=factors)
-    def test_contributions_add_up_and_flip_with_the_sides(self, pairs):
-        before, after = (pd.Series(side) for side in zip(*pairs, strict=True))
-        there, back = base.log_mean_split(before, after), base.log_mean_split(after, before)
-        change = after.prod() - before.prod()
-        assert there["contribution"].sum() == pytest.approx(change, rel=1e-6, abs=1e-6 * after.prod())
-        np.testing.assert_allclose(there["contribution"], -back["contribution"], rtol=1e-6)
-
-    def test_funnel_of_two_firms(self):
-        """Both of them 1000 entrants: 1000, 400, 200, 100, 50 against 1000, 400, 100, 50, 25."""
-        a = pd.Series({"one": 400 / 1000, "two": 200 / 400, "three": 0.5, "four": 0.5})
-        b = a.where(a.index != "two", 0.25)
-        split = base.log_mean_split(b, a)
-        np.testing.assert_allclose(split["share_of_change"], [0, 1, 0, 0], atol=1e-12)
-
-    def test_nothing_changed(self):
-        table = base.log_mean_split(pd.Series([2.0, 3.0]), pd.Series([2.0, 3.0]))
-        assert table["contribution"].tolist() == [0, 0]
-        assert table["share_of_change"].isna().all()
-
-    def test_zero_factor_is_refused(self):
-        with pytest.raises(DataError, match="every factor must be above 0"):
-            base.log_mean_split(pd.Series([0.0]), pd.Series([1.0]))
+def test_where_nothing_changed_no_factor_has_a_share():
+    rows = [
+        ("c1", "1", pd.Timestamp(2024, 1, 5), 10.0, 6.0),
+        ("c1", "2", pd.Timestamp(2024, 2, 5), 10.0, 6.0),
+    ]
+    bridge = base.bridge(make_log(rows, closed_cohort=True), period="2024-02", compare="2024-01")
+    assert bridge.revenue["contribution"].tolist() == [0, 0, 0]
+    assert bridge.revenue["share_of_change"].isna().all()

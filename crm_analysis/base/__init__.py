@@ -4,7 +4,6 @@ from crm_analysis.base.periods import (
     Bridge,
     bridge,
     comparison_period,
-    log_mean_split,
     period_history,
     period_summary,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "change_on_last_year",
     "comparison_period",
     "concentration",
-    "log_mean_split",
     "period_history",
     "period_summary",
     "rule_80_20_30",

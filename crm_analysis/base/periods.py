@@ -28,6 +28,7 @@ import pandas as pd
 from ibis import _
 
 from crm_analysis.errors import ConfigError, CrmError, DataError
+from crm_analysis.split import log_mean_split
 from crm_analysis.workspace import Calendar, Period
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def bridge(log: Transactions, *, period: Period | str, compare: Period | str) ->
         period=period,
         compare=compare,
         flow=flow,
-        revenue=log_mean_split(_factors(before, compare), _factors(after, period)),
+        revenue=_split(_factors(before, compare), _factors(after, period)),
         profit=_profit_split(before, after, (compare, period)),
         new_by=_new_by(log),
         new_known=_new_known(log, period),
@@ -145,32 +146,12 @@ def comparison_period(log: Transactions, *, period: Period) -> Period | None:
     return next((earlier for earlier in candidates if _is_complete(log, earlier)), None)
 
 
-def log_mean_split(before: pd.Series, after: pd.Series) -> pd.DataFrame:
-    """Split the change of a product into what each factor accounts for; the contributions add up to it.
-
-    contribution_i = L(P1, P0) * ln(after_i / before_i), with the logarithmic mean
-    L(a, b) = (a - b) / ln(a / b), and L(a, a) = a. Each factor is treated alike: no order, no remainder.
-
-    Parameters
-    ----------
-    before, after : the factors, all above 0, with the same index.
-
-    Returns
-    -------
-    DataFrame, index factor: before, after, contribution, share_of_change (missing if nothing changed)
-
-    Raises
-    ------
-    DataError
-        A factor is not above 0 and has no logarithm.
-    """
+def _split(before: pd.Series, after: pd.Series) -> pd.DataFrame:
+    """What each factor, all above 0, accounts for in the change of their product."""
     table = pd.DataFrame({"before": before, "after": after}, dtype="float64").rename_axis("factor")
-    if not (table > 0).all(axis=None):
-        raise DataError(f"split: every factor must be above 0, got {table.to_dict('index')}")
-    p0, p1 = (float(np.prod(table[side].to_numpy())) for side in ("before", "after"))
-    mean = p0 if p1 == p0 else (p1 - p0) / np.log(p1 / p0)
-    table["contribution"] = mean * np.log(table["after"] / table["before"])
-    table["share_of_change"] = table["contribution"] / (p1 - p0) if p1 != p0 else np.nan
+    table["contribution"] = log_mean_split(table["after"].to_numpy(), table["before"].to_numpy())
+    change = float(np.prod(table["after"].to_numpy()) - np.prod(table["before"].to_numpy()))
+    table["share_of_change"] = table["contribution"] / change if change else np.nan
     return table
 
 
@@ -460,4 +441,4 @@ def _profit_split(before: pd.Series, after: pd.Series, periods: tuple[Period, Pe
         pd.concat([_factors(side, period), pd.Series({"margin": margin})])
         for side, period, margin in zip((before, after), periods, margins, strict=True)
     ]
-    return log_mean_split(*sides)
+    return _split(*sides)

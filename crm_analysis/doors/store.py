@@ -37,7 +37,7 @@ from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
 READING = {"table", "sheet", "delimiter", "encoding", "dates", "decimal", "header"}
 POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside"}
-SHAPE = {"shape", "stages", "lost", "renamed_stages", "snapshot_at", "max_set_aside"}
+SHAPE = {"shape", "stages", "lost", "renamed_stages", "pipeline", "snapshot_at", "max_set_aside"}
 
 
 def open_workspace(name: str | Path) -> OpenWorkspace:

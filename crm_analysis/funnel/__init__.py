@@ -25,7 +25,6 @@ from crm_analysis.funnel.rates import (
     smallest_visible_difference,
     wilson,
 )
-from crm_analysis.funnel.split import log_mean_split, range_over_orders, shapley_split
 
 __all__ = [
     "Gap",
@@ -40,13 +39,10 @@ __all__ = [
     "finding",
     "holm",
     "incidence",
-    "log_mean_split",
     "maturity_window",
     "newcombe",
-    "range_over_orders",
     "sample_size",
     "score_test",
-    "shapley_split",
     "side_by_side",
     "smallest_visible_difference",
     "transitions",

@@ -1,9 +1,9 @@
 """Two firms' results side by side: which part of the gap each transition accounts for, and how surely.
 
 A result is a product: leads, one rate per transition and, for revenue, the value of a won deal. The gap
-between two products is split exactly (`split.py`); the intervals carry the chance in the counts and, where
-amounts are given, in the deal values. A split is arithmetic: a firm that qualifies harder lowers its own
-rate and raises the next one, so neighbouring transitions are read together.
+between two products is split exactly (`crm_analysis.split`); the intervals carry the chance in the counts
+and, where amounts are given, in the deal values. A split is arithmetic: a firm that qualifies harder lowers
+its own rate and raises the next one, so neighbouring transitions are read together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from crm_analysis.funnel.rates import (
     smallest_visible_difference,
     wilson,
 )
-from crm_analysis.funnel.split import log_mean_split, range_over_orders, shapley_split
+from crm_analysis.split import log_mean_split, range_over_orders, shapley_split
 
 Per = Literal["1000 entrants", "spend", "revenue"]
 Method = Literal["log-mean", "shapley"]
@@ -145,7 +145,7 @@ def compare(
     the leads. Leads are fixed, but per unit of spend they are a count with its own (Poisson) variance. Rates
     of exactly 0 or 1 are moved by half an opportunity, (k + 1/2)/(n + 1), where variances are computed, so
     that they are never certain. The interval of a share is Fieller's, of a ratio of two normals. Sources:
-    see `split.py`; Fieller (1954), JRSS B 16:175.
+    see `crm_analysis.split`; Fieller (1954), JRSS B 16:175.
     """
     _check_choices(per=per, method=method, intervals=intervals)
     a, b = (_as_counts(c, stages) for c in (counts_a, counts_b))

@@ -33,9 +33,9 @@ def refresh(path: Path) -> None:
 
 
 def main(names: list[str]) -> None:
-    """Refresh the named notebooks, or all of them."""
+    """Refresh the named notebooks, or all of them, the exercises' sources included."""
     folder = Path("notebooks")
-    for path in sorted(folder.glob("*.ipynb")):
+    for path in sorted([*folder.glob("*.ipynb"), *folder.glob("exercises/source/*/*.ipynb")]):
         if not names or path.stem in names:
             refresh(path)
             sys.stdout.write(f"{path}\n")

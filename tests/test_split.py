@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from crm_analysis.errors import DataError
-from crm_analysis.funnel import log_mean_split, range_over_orders, shapley_split
+from crm_analysis.split import log_mean_split, range_over_orders, shapley_split
 
 # A: 10000 > 3000 > 1500 > 600 > 240, B: 10000 > 3200 > 800 > 310 > 120, as leads and rates.
 TOY_A = np.array([10000, 0.3, 0.5, 0.4, 0.4])
