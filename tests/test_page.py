@@ -373,11 +373,20 @@ def test_the_kind_of_a_column(name, values, kind):
     assert kind_of(name, pd.Series(values)) == kind
 
 
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
+@given(st.lists(st.floats(-999, 999), min_size=1, max_size=20))
 def test_a_column_has_the_same_decimals_throughout(values):
     texts = format_column(pd.Series(values), "number")
-    assert len({text.partition(".")[2].__len__() for text in texts}) == 1
-    assert all(abs(float(t.replace(",", "")) - v) <= 0.5 for t, v in zip(texts, values, strict=True))
+    assert len({len(text.partition(".")[2]) for text in texts}) == 1
+    assert all(abs(float(t) - v) <= 0.0501 for t, v in zip(texts, values, strict=True))
+
+
+def test_a_column_that_mixes_magnitudes_shows_the_small_ones_too():
+    assert format_column(pd.Series([474.0, 1.2236, 2296.4]), "number") == ["474.0", "1.224", "2,296"]
+
+
+def test_a_loss_of_many_customers_is_not_few(page):
+    page.table(pd.DataFrame({"n_customers": [-355, -7]}), name="t", caption="x")
+    assert [row.count("few") for row in page.html.split("<tr")[2:]] == [0, 1]
 
 
 def test_minus_nothing_is_nothing():

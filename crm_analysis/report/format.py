@@ -44,10 +44,15 @@ def _numeric_kind(name: str, *, whole: bool) -> Kind:
 
 
 def format_column(column: pd.Series, kind: Kind, *, yes: str = "yes", no: str = "no") -> list[str]:
-    """Every value of a column as text, with the same number of decimals throughout."""
+    """Every value of a column as text, with the same number of decimals.
+
+    Where a column mixes numbers beyond a thousand with numbers under ten, each has its own.
+    """
     if kind in ("integer", "percent", "money", "number"):
         numbers = pd.to_numeric(column.astype("Float64") if _is_decimal(column) else column)
-        decimals = decimals_for(kind, largest=numbers.abs().max())
+        sizes = numbers.abs()
+        mixed = kind == "number" and sizes.max() >= 1000 and sizes[sizes > 0].min() < 10
+        decimals = None if mixed else decimals_for(kind, largest=sizes.max())
         return [MISSING if pd.isna(v) else format_number(float(v), kind, decimals=decimals) for v in numbers]
     return [MISSING if pd.isna(v) else _format_other(v, yes, no) for v in column]
 

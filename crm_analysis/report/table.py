@@ -53,7 +53,7 @@ def written(
         cells = format_column(column, kind, yes=text.say("yes"), no=text.say("no"))
         columns.append(Column(header, kind, [text.value(c) for c in cells] if kind == "text" else cells))
     base = next((table[c] for c in ("n_customers", "n") if c in table.columns), None)
-    return Shown(columns, [False] * len(table) if base is None else [bool(n < FEW) for n in base])
+    return Shown(columns, [False] * len(table) if base is None else [bool(abs(n) < FEW) for n in base])
 
 
 def html_table(shown: Shown, caption: str, note: str) -> str:
