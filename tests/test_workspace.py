@@ -1,11 +1,20 @@
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_analysis.errors import ConfigError
-from crm_analysis.workspace import Calendar, Period, add_months, find_workspace, parse_length, read_workspace
+from crm_analysis.workspace import (
+    Calendar,
+    Period,
+    Workspace,
+    add_months,
+    find_workspace,
+    parse_length,
+    read_workspace,
+)
 
 MINIMAL = """
 name = "Shop"
@@ -162,4 +171,28 @@ def test_a_period_knows_the_months_that_lead_up_to_its_end():
         "month",
         "quarter",
         "year",
+    ]
+
+
+def documented() -> str:
+    return (Path(__file__).parents[1] / "data" / "README.md").read_text()
+
+
+def keys_of(model) -> set[str]:
+    """Every key of the workspace file, at any depth."""
+    keys = set()
+    for name, field in model.model_fields.items():
+        keys.add(field.alias or name)
+        arguments = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        for inner in (a for a in arguments if hasattr(a, "model_fields")):
+            keys |= keys_of(inner)
+    return keys
+
+
+def test_every_key_of_a_workspace_is_documented():
+    keys = keys_of(Workspace)
+    assert {"hold_back", "cut_points_at", "renamed_stages", "return", "tolerance"} <= keys
+    text = documented()
+    assert not [
+        key for key in sorted(keys) if not any(f in text for f in (f"`{key}`", f"[{key}]", f"[{key}."))
     ]
