@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from small_report import PARAMETERS, SUMMARY, notebook, small_report
 
+from crm_analysis.cli import main
 from crm_analysis.errors import ConfigError
 from crm_analysis.report.proposal import propose_workspace
 from crm_analysis.workspace import read_workspace
@@ -26,12 +28,24 @@ def project(tmp_path):
     return tmp_path
 
 
-def crm(project, *arguments):
-    return subprocess.run([*COMMAND, *arguments], cwd=project, capture_output=True, text=True, check=False)
+@pytest.fixture
+def crm(project, monkeypatch, capsys):
+    """The command line in this process: exit code and what it said."""
+    monkeypatch.chdir(project)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["crm-analysis", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code or 0, stdout=said.out, stderr=said.err)
+
+    return run
 
 
 def test_a_report_prints_the_page_to_open(project):
-    done = crm(project, "report", "small")
+    command = [*COMMAND, "report", "small"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"{project}/reports/small/2025-12/index.html\n")
     assert "management_summary" in done.stderr
     assert "Traceback" not in done.stderr
@@ -58,9 +72,9 @@ def test_a_report_prints_the_page_to_open(project):
         (["explode"], "No such command 'explode'"),
     ],
 )
-def test_wrong_usage_is_one_sentence_and_nothing_is_written(project, arguments, sentence):
+def test_wrong_usage_is_one_sentence_and_nothing_is_written(project, crm, arguments, sentence):
     before = sorted(project.rglob("*"))
-    done = crm(project, *arguments)
+    done = crm(*arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -75,11 +89,11 @@ def test_wrong_usage_is_one_sentence_and_nothing_is_written(project, arguments, 
         (None, "orders.csv"),
     ],
 )
-def test_refused_data_end_with_2_and_their_sentence(project, orders, sentence):
+def test_refused_data_end_with_2_and_their_sentence(project, crm, orders, sentence):
     path = project / "data" / "orders.csv"
     path.unlink() if orders is None else path.write_text(orders)
     for command in ("report", "check"):
-        done = crm(project, command, "small")
+        done = crm(command, "small")
         assert done.returncode == 2
         assert done.stderr.startswith("crm-analysis: ")
         assert sentence in done.stderr
@@ -87,36 +101,36 @@ def test_refused_data_end_with_2_and_their_sentence(project, orders, sentence):
     assert not (project / "reports" / "runs").exists()
 
 
-def test_a_misspelt_key_is_named(project):
+def test_a_misspelt_key_is_named(project, crm):
     path = project / "data" / "small.toml"
     path.write_text(path.read_text().replace("currency", "curency"))
-    done = crm(project, "report", "small")
+    done = crm("report", "small")
     assert done.returncode == 2
     assert "unknown key 'curency'" in done.stderr
 
 
-def test_a_failed_run_ends_with_1_and_names_the_cell(project):
+def test_a_failed_run_ends_with_1_and_names_the_cell(project, crm):
     cells = [*SUMMARY[:2], "page.metric('profit', {}['nothing'])"]
     notebook(project / "notebooks" / "management_summary.ipynb", *cells, parameters=PARAMETERS)
-    done = crm(project, "report", "small")
+    done = crm("report", "small")
     assert done.returncode == 1
     assert "management_summary: cell 'cell-3' failed: KeyError: 'nothing'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (project / "reports" / "small").exists()
 
 
-def test_check_prints_the_verdicts(project):
-    done = crm(project, "check", "small")
+def test_check_prints_the_verdicts(project, crm):
+    done = crm("check", "small")
     assert done.returncode == 0
     assert "Firm B: orders.csv: PASS; " in done.stdout
     assert "4 rows read, 4 kept" in done.stdout
 
 
-def test_strict_ends_with_1_on_a_flag(project):
+def test_strict_ends_with_1_on_a_flag(project, crm):
     orders = project / "data" / "orders.csv"
     orders.write_text(orders.read_text() + "003,2025-12-24,7.00\n")
-    assert "FLAG" in crm(project, "check", "small").stdout
-    done = crm(project, "report", "small", "--strict")
+    assert "FLAG" in crm("check", "small").stdout
+    done = crm("report", "small", "--strict")
     assert done.returncode == 1
     assert "the data came with a FLAG" in done.stderr
     index = project / "reports" / "small" / "2025-12" / "index.html"
@@ -181,8 +195,8 @@ def test_a_signal_ends_the_run_at_once_and_leaves_nothing_behind(project, number
 # Workspaces and notebooks of one's own --------------------------------------------------------------------
 
 
-def test_init_proposes_a_workspace_that_becomes_one_when_confirmed(project):
-    done = crm(project, "init", "mine", "data/orders.csv")
+def test_init_proposes_a_workspace_that_becomes_one_when_confirmed(project, crm):
+    done = crm("init", "mine", "data/orders.csv")
     path = project / "work" / "mine.toml"
     assert done.returncode == 0
     assert str(path) in done.stdout
@@ -197,13 +211,13 @@ def test_init_proposes_a_workspace_that_becomes_one_when_confirmed(project):
     path.write_text("\n".join(lines))
     settings = read_workspace(path)
     assert settings.firms["a"].observed_until.isoformat() == "2025-12-24"
-    assert crm(project, "check", "mine").returncode == 0
+    assert crm("check", "mine").returncode == 0
 
 
-def test_init_does_not_overwrite(project):
-    crm(project, "init", "mine", "data/orders.csv")
+def test_init_does_not_overwrite(project, crm):
+    crm("init", "mine", "data/orders.csv")
     (project / "work" / "mine.toml").write_text("mine")
-    done = crm(project, "init", "mine", "data/orders.csv")
+    done = crm("init", "mine", "data/orders.csv")
     assert done.returncode == 2
     assert "is there already; it is not overwritten" in done.stderr
     assert (project / "work" / "mine.toml").read_text() == "mine"
@@ -223,23 +237,23 @@ def test_init_reads_deals_and_says_what_it_did_not_find(tmp_path):
     assert "# confirm: no column looks like customer_id; columns: ['a', 'b']" in text
 
 
-def test_explore_copies_a_notebook_with_its_parameters_and_keeps_what_is_there(project):
+def test_explore_copies_a_notebook_with_its_parameters_and_keeps_what_is_there(project, crm):
     asked = ["explore", "rfm_segmentation", "--workspace", "small", "--period", "2025-11", "--firm", "b"]
-    done = crm(project, *asked, "--no-open")
+    done = crm(*asked, "--no-open")
     copy = project / "work" / "rfm_segmentation_b_2025-11.ipynb"
     assert (done.returncode, done.stdout) == (0, f"{copy}\n")
     cells = {cell.id: cell for cell in nbformat.read(copy, as_version=4).cells}
     assert list(cells)[:3] == ["title", "parameters", "injected-parameters"]
     assert cells["injected-parameters"].source == "workspace = 'small'\nperiod = '2025-11'\nfirm = 'b'"
     copy.write_text("{}")
-    assert crm(project, *asked, "--no-open").returncode == 0
+    assert crm(*asked, "--no-open").returncode == 0
     assert copy.read_text() == "{}"
 
 
-def test_pages_may_name_notebooks_in_work(project):
-    done = crm(project, "explore", "management_summary", "--workspace", "small", "--no-open")
+def test_pages_may_name_notebooks_in_work(project, crm):
+    done = crm("explore", "management_summary", "--workspace", "small", "--no-open")
     name = Path(done.stdout.strip()).stem
-    done = crm(project, "report", "small", "--page", name)
+    done = crm("report", "small", "--page", name)
     assert done.returncode == 0
     record = json.loads((project / "reports" / "small" / f"2025-12-{name}" / "record.json").read_text())
     assert list(record["pages"]) == [name]
