@@ -76,6 +76,19 @@ def test_the_fitted_cutoff_beats_every_other(fits, quality):
         assert other.metrics.loc[f"hiatus {days} days", "accuracy"] <= best
 
 
+def test_the_fitted_cutoff_by_hand():
+    """Silent for 10 to 60 days: bought, bought, not, bought, not, not. Up to 20 is right 5 times of 6."""
+    silences = np.array([10, 20, 30, 40, 50, 60])
+    calibration = pd.DataFrame({"n_repeat": 1, "t_last": 100 - silences, "t_observed": 100})
+    holdout = pd.DataFrame({"n_holdout": [1, 2, 0, 1, 0, 0], "duration": 50})
+    model = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    quality = evaluate_holdout(calibration, holdout, models={"m": model})
+    assert quality.hiatus_days in (20, 40)
+    assert quality.metrics.loc[f"hiatus {quality.hiatus_days} days", "accuracy"] == pytest.approx(5 / 6)
+    holdout["n_holdout"] = [1, 0, 0, 0, 1, 1]  # up to 10 days is right 4 times, up to 60 only 3 times
+    assert evaluate_holdout(calibration, holdout, models={"m": model}).hiatus_days == 10
+
+
 def test_baselines_and_scores_by_hand():
     """Four customers over 100 days before and 50 after; the model's own formulas are tested elsewhere."""
     calibration = pd.DataFrame(

@@ -54,6 +54,16 @@ def test_there_and_back_again():
     )
 
 
+def test_no_amount_of_lifetimes_is_no_paid_repeat():
+    summary = pd.DataFrame(
+        {"frequency": [2, 3], "recency": [4.0, 5.0], "T": [9.0, 9.0], "monetary_value": [0.0, 7.5]}
+    )
+    customers = from_lifetimes(summary, unit="7D")
+    assert customers["n_paid_repeat"].tolist() == [0, 3]
+    assert customers["mean_repeat_amount"].isna().tolist() == [True, False]
+    assert customers["t_last"].tolist() == [28, 35]
+
+
 def test_refuses_a_wrong_unit_and_models_it_lacks():
     summary = to_lifetimes(cdnow(), unit="7D")
     with pytest.raises(DataError, match="days off a whole day; is that the unit"):
