@@ -418,6 +418,22 @@ def test_input_files_of_names_globs_and_folders(tmp_path):
     assert input_files("package:lifetimes/datasets/CDNOW_sample.txt")[0].is_file()
 
 
+def test_files_with_one_header_are_read_together_and_named(tmp_path):
+    write(tmp_path, "customer,date,amount\n007,2024-01-05,1.5\n", "2024-01.csv")
+    write(tmp_path, "customer;date;amount\n008;2024-02-05;1,5\n", "2024-02.csv")
+    assert "mixes numbers with a decimal point and with a comma" in refusal("2024*.csv", folder=tmp_path)
+    write(tmp_path, "customer;date;amount\n008;2024-02-05;2.5\n", "2024-02.csv")
+    assert [row[0] for row in rows("2024*.csv", folder=tmp_path)] == ["007", "008"]
+    write(tmp_path, "customer;date;amount\n008;2024-02-05;\n009;2024-02-31;2.5\n", "2024-02.csv")
+    message = refusal("2024*.csv", folder=tmp_path)
+    assert "2 files: column 'date' (for occurred_at): 1 of 3 values cannot be read" in message
+    assert "file 2024-02.csv line 3 '2024-02-31'" in message
+    write(tmp_path, "client;date;amount\n008;2024-02-05;2.5\n", "2024-02.csv")
+    assert "2024-02.csv has the columns ['client', 'date', 'amount'], 2024-01.csv" in refusal(
+        "2024*.csv", folder=tmp_path
+    )
+
+
 def test_engine_is_in_utc_and_keeps_to_its_memory():
     engine = connect(memory_limit="200MB", threads=1)
     asked = "SELECT current_setting('TimeZone'), current_setting('memory_limit'), current_setting('threads')"

@@ -7,7 +7,7 @@ the first reason that applies, so that rows in = rows kept + rows set aside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -20,6 +20,8 @@ from crm_analysis.doors.verdict import Consequence, Defect, Verdict
 
 Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
 N_EXAMPLES = 3
+# Columns beside the schema's that say where a row stands in its source.
+PLACES = ("source_file", "source_line", "source_row")
 _OUR_ENGINES: WeakSet[ibis.BaseBackend] = WeakSet()
 
 
@@ -225,12 +227,17 @@ def _defect(
 
 def _examples(rows: ir.Table, shows: tuple[str, ...], *, in_order: bool) -> tuple[str, ...]:
     """Show some rows as text: the first ones of a file, for DuckDB keeps its order; else the smallest."""
-    columns = [column for column in ("source_line", "source_row", *shows) if column in rows.columns]
+    columns = [column for column in (*PLACES, *shows) if column in rows.columns]
     if not columns:
         return ()
     some = rows.select(columns) if in_order else rows.select(columns).order_by(columns)
     found = some.limit(N_EXAMPLES).to_pyarrow().to_pylist()
     return tuple(", ".join(f"{_word(k)} {v}" for k, v in row.items()) for row in found)
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Where a row stands in its source, such as "line 3 "."""
+    return "".join(f"{_word(name)} {row[name]} " for name in PLACES if name in row)
 
 
 def _word(column: str) -> str:

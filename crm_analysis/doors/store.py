@@ -13,6 +13,7 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -58,7 +59,9 @@ class OpenWorkspace:
         """The DuckDB that holds the tables; beyond its memory limit it spills into the output folder."""
         engine = self.settings.engine
         return connect(
-            memory_limit=engine.memory_limit, threads=engine.threads, temp_directory=self._folder / ".spill"
+            memory_limit=engine.memory_limit,
+            threads=engine.threads,
+            temp_directory=self._folder / f".spill-{os.getpid()}",
         )
 
     @property
@@ -103,7 +106,7 @@ class OpenWorkspace:
         return frame.astype({"month": "datetime64[us]"}).sort_values(columns, ignore_index=True)
 
     def spent(self, firm: str, *, since: dt.date, until: dt.date) -> float | None:
-        """Sum of the spend of the months that begin in that time; None where the firm's spend is not known."""
+        """Sum of the spend of the months that begin in that time; None where its spend is not known."""
         table = self.spend(firm)
         if table is None:
             return None

@@ -18,7 +18,7 @@ import numpy as np
 
 from crm_analysis.doors import control as ledgers
 from crm_analysis.doors.customers import Customers
-from crm_analysis.doors.schema import Check, Checked, Column, Schema, as_view, check_rows, is_missing
+from crm_analysis.doors.schema import PLACES, Check, Checked, Column, Schema, as_view, check_rows, is_missing
 from crm_analysis.doors.sources import read_table
 from crm_analysis.doors.values import MONEY, product
 from crm_analysis.doors.verdict import Defect, Verdict
@@ -361,7 +361,7 @@ def _policy_checks(policies: Policies) -> list[Check]:
 
 def _comparable(table: ir.Table) -> list[str]:
     """Columns of the source that can be compared, canonical ones as they were read."""
-    derived = ("source_line", "source_row", "occurred_on", "is_refund", "cost")
+    derived = (*PLACES, "occurred_on", "is_refund", "cost")
     kinds = {name: table[name].type() for name in table.columns if name not in derived}
     return [name for name, kind in kinds.items() if not (kind.is_nested() or kind.is_json())]
 
