@@ -20,7 +20,6 @@ from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
-from crm_analysis.customers import split_holdout
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
@@ -115,6 +114,7 @@ def compare_forecast(
     purchases: Fit[PurchaseModel],
     spend: Fit[GammaGamma] | None = None,
     generator: np.random.Generator | None = None,
+    draws: int = 200,
 ) -> pd.DataFrame:
     """Set a forecast made at the end of the calibration beside what then happened.
 
@@ -127,7 +127,9 @@ def compare_forecast(
     made = {"purchases": (forecast_total(purchases, calibration, horizon=horizon), "n_holdout")}
     if spend is not None:
         generator = generator if generator is not None else np.random.default_rng(0)
-        amount = forecast_amount(purchases, calibration, spend=spend, horizon=horizon, generator=generator)
+        amount = forecast_amount(
+            purchases, calibration, spend=spend, horizon=horizon, generator=generator, draws=draws
+        )
         made["amount"] = (amount, "amount_holdout")
     rows = {
         name: _beside(forecast, float(holdout[column].sum())) for name, (forecast, column) in made.items()
@@ -155,6 +157,8 @@ def forecast_origins(
     `compare_forecast` for customers with complete histories, index (origin, quantity). A year from either
     half of the year holds every season once, so that origins differ by what was known, not by the season.
     """
+    from crm_analysis.customers import split_holdout  # reads a log, and so needs the engine
+
     tables = {}
     for origin in origins:
         until = (pd.Timestamp(origin) + pd.DateOffset(months=months)).date()
