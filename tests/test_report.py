@@ -15,6 +15,7 @@ from crm_analysis.errors import ConfigError, DataError, ReportError
 from crm_analysis.report import publish
 from crm_analysis.report.plan import declared_parameters, plan_report
 from crm_analysis.report.run import run_report
+from crm_analysis.report.text import read_catalogue
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,11 @@ def test_decisions_are_a_workbook_of_text_without_formulas(pack):
     assert "seed 7" in book["About"]["A4"].value
     sheet = book["invest Firm B"]
     header = [cell.value for cell in sheet[1]]
-    assert header == ["Customer", "Why", "Value at stake (CNY)", "Held back", "Owner", "Due"]
+    labels = [
+        read_catalogue("en").label(name, page="rfm_segmentation")
+        for name in ("customer_id", "why", "value_at_stake", "held_back", "owner", "due")
+    ]
+    assert header == [*labels[:2], f"{labels[2]} (CNY)", *labels[3:]]
     first = [(cell.value, cell.data_type) for cell in sheet[2]]
     assert first[:2] == [("001", "s"), ("@x", "s")]
     assert sheet["A3"].value == "=2+3"
