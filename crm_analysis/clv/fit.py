@@ -25,6 +25,7 @@ LogLikelihood = Callable[[FloatArray], tuple[float, FloatArray]]
 
 SEARCHED = 14.0  # each log parameter is searched this far around its start: a factor of a million
 UNDETERMINED = 5.0  # a standard error of a log parameter beyond this spans a factor of 20,000
+LOWER = 0.01  # log likelihood by which a summit may lie below what a start without a summit reached
 ENOUGH = 1e-6  # an optimum is accepted when one more Newton step would gain less log likelihood
 
 
@@ -74,7 +75,7 @@ class _Optimum:
     @property
     def gain(self) -> float:
         """Log likelihood that one more Newton step would add; infinite where the surface is not a hill."""
-        if np.linalg.eigvalsh(self.information)[0] <= 0:
+        if not np.isfinite(self.information).all() or np.linalg.eigvalsh(self.information)[0] <= 0:
             return np.inf
         return float(self.gradient @ np.linalg.solve(self.information, self.gradient)) / 2
 
@@ -188,9 +189,9 @@ def maximise(estimation: Estimation[M]) -> Fit[M]:
         reached.append(_climb(estimation, np.log(np.asarray(start, dtype=float))))
         if reached[-1].determined:
             break
-    best = max(reached, key=lambda optimum: (optimum.determined, optimum.value))
-    if not best.determined:
-        raise FitError(_explain(estimation, max(reached, key=lambda optimum: optimum.value), len(reached)))
+    best, highest = reached[-1], max(reached, key=lambda optimum: optimum.value)
+    if not best.determined or best.value < highest.value - LOWER:
+        raise FitError(_explain(estimation, highest, len(reached)))
     natural = np.exp(best.position)
     names = list(estimation.parameters)
     return Fit(
@@ -261,14 +262,14 @@ def _explain(estimation: Estimation[Any], stopped: _Optimum, n_starts: int) -> s
     shown = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
     return (
         f"{estimation.name}: no optimum inside the parameter space after {n_starts} starts, on "
-        f"{estimation.data}. "
-        f"{_running(estimation, stopped)} (stopped at {shown})"
+        f"{estimation.data}. {_running(estimation, stopped)} It stopped at {shown}. "
+        "Another model may be determined, or this one by more customers."
     )
 
 
 def _running(estimation: Estimation[Any], stopped: _Optimum) -> str:
     """Name the parameters along the flattest direction that went far, and where they went."""
-    flattest = np.abs(np.linalg.eigh(stopped.information)[1][:, 0])
+    flattest = np.abs(np.linalg.eigh(np.nan_to_num(stopped.information))[1][:, 0])
     went = np.where(flattest > 0.25 * flattest.max(), stopped.position - stopped.start, 0.0)
     far = np.abs(went) > 0.5 * np.abs(went).max()
     direction = {
