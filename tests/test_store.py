@@ -174,6 +174,8 @@ def test_profit_needs_costs_or_a_margin(folder, opened):
         ConfigError, match=r"no unit costs and the workspace no margin; map .* or set \[value\] margin"
     ):
         opened.profit("b")
+    assert opened.profit("b", margin=0.3).loc["y"].tolist() == pytest.approx([20.0, 14.0, 2.0, 4.0])
+    pd.testing.assert_frame_equal(opened.profit("a", margin=0.9), opened.profit("a"))
     (folder / "small.toml").write_text(TOML + "[value]\nmargin = 0.3\n")
     found = crm.open_workspace(folder / "small.toml").profit("b")
     assert found.loc["y"].tolist() == pytest.approx([20.0, 14.0, 2.0, 4.0])

@@ -121,18 +121,28 @@ class OpenWorkspace:
         return None if table is None else count_service(table, since=first, until=last)
 
     def profit(
-        self, firm: str, *, since: dt.date | str | None = None, until: dt.date | str | None = None
+        self,
+        firm: str,
+        *,
+        since: dt.date | str | None = None,
+        until: dt.date | str | None = None,
+        margin: float | None = None,
     ) -> pd.DataFrame:
-        """Profit per customer in that time, by default all that was observed: `costs.profit_per_customer`."""
+        """Profit per customer in that time, by default all that was observed: `costs.profit_per_customer`.
+
+        Parameters
+        ----------
+        margin : used where the lines carry no costs; by default the workspace's.
+        """
         first, last = self._span(firm, since, until)
-        margin = self.settings.value.margin
+        given = self.settings.value.margin if margin is None else margin
         return profit_per_customer(
             self.transactions(firm),
             since=first,
             until=last,
             costs=self.settings.costs,
             service=self._service(firm),
-            margin=margin if isinstance(margin, float) else None,
+            margin=given if isinstance(given, float) else None,
         )
 
     def verdicts(self) -> dict[tuple[str, str], Verdict]:
