@@ -218,9 +218,9 @@ def _draw_times(
 
 
 def _phones(n: int, rng: np.random.Generator) -> Array:
-    """Telephone numbers as text; land lines begin with a zero."""
-    mobile = np.char.add("13", np.char.zfill(rng.integers(0, 10**9, n).astype(str), 9))
-    city = np.array(["010", "021", "020", "0755", "0571"])[rng.integers(0, 5, n)]
+    """Telephone numbers as text, of exchanges that do not exist; land lines begin with zeros."""
+    mobile = np.char.add("10", np.char.zfill(rng.integers(0, 10**9, n).astype(str), 9))
+    city = np.array(["0001", "0002", "0003", "0004", "0005"])[rng.integers(0, 5, n)]
     land = np.char.add(city, np.char.zfill(rng.integers(20_000_000, 90_000_000, n).astype(str), 8))
     return np.where(rng.random(n) < 0.7, mobile, land)
 
