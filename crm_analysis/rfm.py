@@ -414,17 +414,17 @@ RULES = (
     Rule("Long inactive", r=(1, 1), f=LOW, m=LOW),
 )
 ACTIONS = {
-    "Champions": "Thank and involve: early access, ask for referrals; no discount needed",
-    "Loyal": "Offer what goes with their usual purchases; raise the order value",
-    "Potential loyalist": "Bring to the next purchase: membership, a second category",
-    "New": "Welcome and help with the first use; aim at the second purchase",
-    "Promising": "Remind while the first purchase is fresh; a small reason to come back",
-    "Need attention": "Contact now with an offer that fits what they bought",
-    "About to sleep": "Remind once, cheaply; stop if nothing comes back",
-    "At risk": "Win back: personal contact, find out what went wrong",
-    "Can't lose them": "Call in person before a competitor does; solve open complaints",
-    "Hibernating": "Low-cost reminders only, at the season they used to buy",
-    "Long inactive": "Spend nothing beyond a yearly reminder",
+    "Champions": "Thank, involve, ask for referrals; no discount",
+    "Loyal": "Raise the order value with what fits their purchases",
+    "Potential loyalist": "Bring to the next purchase, in a second category",
+    "New": "Welcome; aim at the second purchase",
+    "Promising": "Remind while the first purchase is fresh",
+    "Need attention": "Contact now with an offer that fits",
+    "About to sleep": "Remind once, cheaply, then stop",
+    "At risk": "Win back in person: ask what went wrong",
+    "Can't lose them": "Call in person; solve open complaints",
+    "Hibernating": "Cheap reminders in their buying season",
+    "Long inactive": "A yearly reminder at most",
 }
 
 

@@ -17,9 +17,20 @@ ALTERNATIVES = {
         "months": 36,
         "window": "90 days",
     },
+    "rfm_segmentation": {
+        "workspace": "cdnow",
+        "period": "2025",
+        "firm": "b",
+        "monetary": "total_profit",
+        "best": ["Champions"],
+        "watched": ["Can't lose them"],
+    },
 }
 # CDNOW was observed until June 1998.
-WITH = {("management_summary", "workspace"): {"period": "1998-06"}}
+WITH = {
+    ("management_summary", "workspace"): {"period": "1998-06"},
+    ("rfm_segmentation", "workspace"): {"period": "1998-06", "firm": "cdnow"},
+}
 CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]
 
 

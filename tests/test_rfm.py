@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import crm_analysis as crm
 from crm_analysis import rfm
 from crm_analysis.errors import ConfigError, DataError
+from crm_analysis.report.text import read_catalogue
 
 ORDERS = Path(__file__).parents[2] / "shared" / "data" / "rfm_orders" / "orders.parquet"
 R_NAMES = (
@@ -325,6 +326,11 @@ class TestRules:
         assert len(table) == len(rfm.RULES)
         assert table.iloc[0].tolist() == ["Champions", "4–5", "4–5", "4–5"]
         assert table[table["segment"] == "New"].iloc[0].tolist() == ["New", "5", "1", "1–5"]
+
+    def test_the_report_has_words_for_every_segment(self):
+        words = read_catalogue("en").content["rfm_segmentation"]
+        assert words["actions"] == rfm.ACTIONS
+        assert set(words["segments"]) == {*rfm.ACTIONS, rfm.NEW, rfm.LEFT}
 
     def test_better_scores_are_better_segments(self):
         cells = rfm.rule_cells(rfm.RULES).set_index(["r", "f", "m"])["segment"]

@@ -80,7 +80,7 @@ def plot_migration(moves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     moves : counts; index segment before (and "new"), columns segment after (and "left").
     """
-    ax = _axes(ax)
+    ax = ax if ax is not None else plt.subplots(figsize=(8, 5), layout="constrained")[1]
     totals = moves.sum(axis="columns")
     counts = moves.to_numpy()
     shares = counts / np.where(totals > 0, totals, 1).reshape(-1, 1)
