@@ -171,8 +171,8 @@ def test_dates_in_one_provable_format(tmp_path, written, read):
 def test_day_or_month_first_is_asked_with_two_values_and_the_option(tmp_path):
     path = write(tmp_path, "customer,date,amount\n007,01/02/2024,1.5\n007,03/04/2024,1.5\n")
     assert refusal(path) == (
-        "sales.csv: column 'date' (for occurred_at) is ambiguous: '01/02/2024' and '03/04/2024' may be day "
-        "first or month first, and no row has a number over 12 to prove it; "
+        "sales.csv: column 'date' (for occurred_at) is ambiguous: line 2 '01/02/2024' and line 3 "
+        "'03/04/2024' may be day first or month first, and no row has a number over 12 to prove it; "
         'set dates = "day first" or dates = "month first"'
     )
     assert rows(path, dates="day first")[0][1] == dt.datetime(2024, 2, 1)
@@ -185,7 +185,7 @@ def test_day_or_month_first_is_asked_with_two_values_and_the_option(tmp_path):
     [
         (
             ("13/01/2024", "01/13/2024"),
-            "mixes day-first and month-first dates, such as '13/01/2024' and '01/13/2024'",
+            "mixes day-first and month-first dates, such as line 2 '13/01/2024' and line 3 '01/13/2024'",
         ),
         (("2024-01-13", "13/01/2024"), "mixes date formats"),
         (("45294", "45295"), "an Excel serial number, or an epoch?"),
@@ -227,7 +227,9 @@ def test_a_sign_that_may_be_either_is_asked_for(tmp_path):
 
 def test_both_signs_are_refused(tmp_path):
     path = write(tmp_path, "customer;date;amount\n007;2024-01-05;1.5\n007;2024-01-05;1,5\n")
-    assert "mixes numbers with a decimal point and with a comma: '1.5' and '1,5'" in refusal(path)
+    assert "mixes numbers with a decimal point and with a comma: line 2 '1.5' and line 3 '1,5'" in refusal(
+        path
+    )
 
 
 @pytest.mark.parametrize(

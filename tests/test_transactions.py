@@ -270,12 +270,12 @@ def test_burn_in_and_the_customer_master_say_whose_history_is_complete():
     stated = crm.summarise_customers(read(*rows, burn_in="40 days"))
     assert stated["history_complete"].tolist() == [False, True, True]
     master = crm.read_customers(
-        pd.DataFrame({"id": ["a", "b"], "won": pd.to_datetime(["2024-01-19", "2023-06-01"])}),
+        pd.DataFrame({"id": ["a", "b"], "won": pd.to_datetime(["2024-01-01", "2023-12-31"])}),
         columns={"customer_id": "id", "acquired_at": "won"},
     )
     known = crm.summarise_customers(read(*rows, customers=master))
     assert known["history_complete"].tolist() == [True, False, True]
-    assert known["acquired_at"].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-19", "2023-06-01", "2024-02-21"]
+    assert known["acquired_at"].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-01", "2023-12-31", "2024-02-21"]
 
 
 def test_a_customer_twice_in_the_master_is_refused():

@@ -16,7 +16,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from crm_analysis.doors.schema import Column
+from crm_analysis.doors.schema import PLACES, Column, place_of
 
 MONEY = "decimal(18, 4)"
 MISSING = ("", "NULL", "null", "nan", "NaN", "NAN", "None", "NA", "N/A", "#N/A", "n/a")
@@ -227,10 +227,12 @@ def _column_alone(raw: Any) -> tuple[ir.Table, Any]:
 
 
 def _some(raw: Any, pattern: str, *, n: int = 2) -> str:
-    """Show different values of a shape, for a message."""
-    table, text = _column_alone(raw)
-    found = table.filter(_full(text, pattern)).distinct().order_by("value").limit(n)
-    return " and ".join(repr(row["value"]) for row in found.to_pyarrow().to_pylist())
+    """Show the first rows with a value of some shape, for a message."""
+    table = raw.op().rel.to_expr()
+    places = [name for name in PLACES if name in table.columns]
+    found = table.filter(_full(raw.strip(), pattern)).select(*places, value=raw)
+    rows = found.order_by(places or "value").limit(n).to_pyarrow().to_pylist()
+    return " and ".join(f"{place_of(row)}{row['value']!r}" for row in rows)
 
 
 def _proofs(point: str, other: str) -> str:
