@@ -57,6 +57,7 @@ def install() -> None:
     done = subprocess.run([find_uv(), "sync", "--locked", "--quiet"], cwd=ROOT, env=environment, check=False)
     if done.returncode:
         raise SystemExit(refuse("the packages could not be installed; uv says why above"))
+    subprocess.run([TOOLS / "python", "-m", "compileall", "-q", ROOT / "crm_analysis"], check=False)
     stamp.write_text(wanted)
 
 
