@@ -50,6 +50,56 @@ def test_equal_values_go_by_name_whatever_the_order_of_rows():
         assert chosen(candidate_frame(order), visits=2) == {("a", "visits"), ("b", "visits")}
 
 
+def test_equal_candidates_of_a_customer_go_by_the_order_of_the_capacity():
+    rows = [(who, uses, worth) for who, worth in (("a", 9.0), ("b", 8.0)) for uses in ("calls", "visits")]
+    for order in (rows, rows[::-1]):
+        assert chosen(candidate_frame(order), visits=1, calls=5) == {("a", "visits"), ("b", "calls")}
+        assert chosen(candidate_frame(order), calls=1, visits=5) == {("a", "calls"), ("b", "visits")}
+
+
+def test_candidates_by_hand():
+    placed = pd.DataFrame(
+        {
+            "current": [9.0, -2.0, 5.0, 0.0],
+            "potential": [7.0, 8.0, 1.0, 0.5],
+            "cell": ["HH", "LH", "HL", "LL"],
+        },
+        index=pd.Index(["a", "b", "c", "d"], name="customer_id"),
+    )
+    uses = {"HH": ["visits", "calls"], "LH": ["visits", "calls"], "HL": ["calls"], "LL": []}
+    found = selection.candidates(placed, uses=uses)
+    rows = found[["customer_id", "uses"]].agg(" ".join, axis="columns").tolist()
+    assert rows == ["b visits", "b calls", "a visits", "a calls", "c calls"]
+    assert found["value_at_stake"].tolist() == [8.0, 8.0, 7.0, 7.0, 1.0]
+    spared = selection.candidates(placed, uses=uses, spared=["visits"])
+    assert spared.loc[spared["customer_id"] == "b", "uses"].tolist() == ["calls"]
+    assert spared.loc[spared["customer_id"] == "a", "uses"].tolist() == ["visits", "calls"]
+    with pytest.raises(ConfigError, match=r"no cell \['HL', 'LL'\]; it has \['HH', 'LH'\]"):
+        selection.candidates(placed, uses={"HH": ["visits"], "LH": []})
+    with pytest.raises(
+        ConfigError, match=r"spared \['visit'\]; the actions of the cells are \['calls', 'visits'\]"
+    ):
+        selection.candidates(placed, uses=uses, spared=["visit"])
+
+
+def test_nobody_to_offer_anything():
+    placed = pd.DataFrame({"current": [1.0], "potential": [1.0], "cell": ["LL"]}, index=["a"])
+    offered = selection.candidates(placed, uses={"LL": []})
+    assert offered.empty
+    used = selection.capacity_used(selection.allocate(offered, capacity={"calls": 3}), capacity={"calls": 3})
+    assert used.loc["calls"].tolist() == [3, 0, 3, 0.0]
+
+
+def test_capacity_used_by_hand():
+    offered = candidate_frame([("a", "visits", 50.0), ("b", "visits", 45.0), ("c", "calls", 30.0)])
+    capacity = {"visits": 1, "mailings": 2, "calls": 5}
+    used = selection.capacity_used(selection.allocate(offered, capacity=capacity), capacity=capacity)
+    assert used.index.tolist() == ["visits", "mailings", "calls"]
+    assert used["n_chosen"].tolist() == [1, 0, 1]
+    assert used["n_left"].tolist() == [0, 2, 4]
+    assert used["value_at_stake"].tolist() == [50.0, 0.0, 30.0]
+
+
 rows_drawn = st.lists(
     st.tuples(st.sampled_from("abcd"), st.sampled_from(["visits", "calls"]), st.integers(-3, 30)),
     min_size=1,

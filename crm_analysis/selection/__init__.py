@@ -1,6 +1,7 @@
 """Which customers to invest in: scorecards, the value matrix, allocation of capacity."""
 
-from crm_analysis.selection.allocate import allocate
+from crm_analysis.selection.allocate import allocate, candidates, capacity_used
+from crm_analysis.selection.criteria import DIRECTIONS, customer_facts, discount_share, known_criteria
 from crm_analysis.selection.matrix import ACTIONS, ValueMatrix, value_matrix
 from crm_analysis.selection.scorecard import (
     Ahp,
@@ -15,13 +16,19 @@ from crm_analysis.selection.scorecard import (
 
 __all__ = [
     "ACTIONS",
+    "DIRECTIONS",
     "Ahp",
     "Scorecard",
     "ValueMatrix",
     "ahp",
     "allocate",
+    "candidates",
+    "capacity_used",
     "comparison_matrix",
+    "customer_facts",
+    "discount_share",
     "entropy_weights",
+    "known_criteria",
     "scorecard",
     "sensitivity",
     "topsis",

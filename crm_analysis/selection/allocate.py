@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,40 @@ CHOSEN, FULL, SERVED, NOTHING = (
 )
 
 
+def candidates(
+    placed: pd.DataFrame, *, uses: Mapping[str, Sequence[str]], spared: Collection[str] = ()
+) -> pd.DataFrame:
+    """One row per customer and action that the customer's cell allows, the highest value at stake first.
+
+    Parameters
+    ----------
+    placed : index customer_id; current, potential, cell: the table of a value matrix.
+    uses : cell -> the actions that its customers may get; none for those left alone.
+    spared : actions that a customer with a current value below 0 does not get.
+
+    Returns
+    -------
+    DataFrame: customer_id, cell, uses, value_at_stake (the potential value)
+
+    Raises
+    ------
+    ConfigError
+        `uses` lacks a cell, or `spared` names an action that no cell has.
+    """
+    if missing := sorted(set(placed["cell"]) - set(uses)):
+        raise ConfigError(f"candidates: uses= has no cell {missing}; it has {sorted(uses)}")
+    known = {action for actions in uses.values() for action in actions}
+    if unknown := sorted(set(spared) - known):
+        raise ConfigError(f"candidates: spared {unknown}; the actions of the cells are {sorted(known)}")
+    offered = placed.assign(uses=placed["cell"].map(lambda cell: list(uses[cell])))
+    offered = offered.explode("uses").dropna(subset="uses")
+    offered = offered[~(offered["uses"].isin(spared) & (offered["current"] < 0))]
+    listed = offered.rename_axis("customer_id").reset_index().rename(columns={"potential": "value_at_stake"})
+    columns = ["customer_id", "cell", "uses", "value_at_stake"]
+    by_value = listed.sort_values(["value_at_stake", "customer_id"], ascending=[False, True], kind="stable")
+    return by_value[columns].reset_index(drop=True)
+
+
 def allocate(
     candidates: pd.DataFrame, *, capacity: Mapping[str, int], value: str = "value_at_stake"
 ) -> pd.DataFrame:
@@ -24,8 +58,8 @@ def allocate(
 
     Every action uses one unit of its capacity. With one candidate per customer no other choice is worth more
     (the best of each capacity are taken); where customers have several candidates, none is worth more than
-    twice as much. Equal values are taken in the order of customer_id, then of `uses`, so that the order of
-    the rows decides nothing.
+    twice as much. Equal values are taken in the order of customer_id, then of `capacity`, which names what is
+    preferred first; the order of the rows decides nothing.
 
     Parameters
     ----------
@@ -46,8 +80,11 @@ def allocate(
         A candidate uses a capacity that is not given, or a capacity is no whole number of 0 or more.
     """
     _check(candidates, capacity, value)
+    preferred = {name: place for place, name in enumerate(capacity)}
     ordered = candidates.sort_values(
-        [value, "customer_id", "uses"], ascending=[False, True, True], kind="stable"
+        [value, "customer_id", "uses"],
+        ascending=[False, True, True],
+        key=lambda column: column.map(preferred) if column.name == "uses" else column,
     )
     left, served, reasons = dict(capacity), set(), []
     for customer, uses, worth in ordered[["customer_id", "uses", value]].itertuples(index=False):
@@ -55,8 +92,33 @@ def allocate(
         if reasons[-1] == CHOSEN:
             left[uses] -= 1
             served.add(customer)
-    chosen = [reason == CHOSEN for reason in reasons]
+    chosen = np.array(reasons, dtype=object) == CHOSEN
     return ordered.assign(chosen=chosen, reason=reasons).reset_index(drop=True)
+
+
+def capacity_used(allocated: pd.DataFrame, *, capacity: Mapping[str, int]) -> pd.DataFrame:
+    """How much of each capacity is used, and what is at stake with those who get it.
+
+    Parameters
+    ----------
+    allocated : what `allocate` gives.
+
+    Returns
+    -------
+    DataFrame, index uses in the order of `capacity`: capacity, n_chosen, n_left (units), value_at_stake (of
+    the chosen)
+    """
+    taken = allocated[allocated["chosen"]].groupby("uses")["value_at_stake"].agg(["size", "sum"])
+    taken = taken.reindex(list(capacity), fill_value=0)
+    units = pd.Series(dict(capacity), dtype=int).rename_axis("uses")
+    return pd.DataFrame(
+        {
+            "capacity": units,
+            "n_chosen": taken["size"].astype(int),
+            "n_left": units - taken["size"],
+            "value_at_stake": taken["sum"].astype(float),
+        }
+    )
 
 
 def _reason(worth: float, is_served: bool, left: int) -> str:
