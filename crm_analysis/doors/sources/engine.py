@@ -28,6 +28,7 @@ def connect(
         "TimeZone = 'UTC'",
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
+        "enable_progress_bar = false",
     ):
         engine.raw_sql(f"SET {line}")
     return own(engine)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from crm_analysis.doors import values
 from crm_analysis.doors.schema import N_EXAMPLES, PLACES, Column, Schema, as_view, place_of
+from crm_analysis.doors.shapes import Unclear
 from crm_analysis.doors.sources.engine import default_engine
 from crm_analysis.doors.sources.files import open_source
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal
@@ -95,7 +96,7 @@ def typed(opened: Opened, schema: Schema, columns: Mapped, options: Options) -> 
             readings[column.name] = values.read_column(
                 column, raw, habits=options.habits, parses_text=opened.parses_text
             )
-        except values.Unclear as unclear:
+        except Unclear as unclear:
             problems.append(f"{opened.place}: column {name!r} (for {column.name}) {unclear}")
     names = {column.name: name for column, name in _parts(schema, mapping)}
     counts = _count(opened, readings)
