@@ -344,6 +344,8 @@ def keep_cut_points(
     why = _why_then(log, asked, n_customers=len(customers), needed=ENOUGH_PER_SCORE * bins)
     if why != "kept":
         customers = summarise_customers(log)
+    if customers.empty:
+        raise DataError(f"rfm: nobody had bought by {log.observed_until}, so there is nobody to score")
     fitted = score(customers, bins=bins, monetary=monetary)
     return KeptCutPoints(fitted.cut_points, len(customers), why)
 
@@ -643,7 +645,7 @@ def entered_and_left(moves: pd.DataFrame, *, segments: Iterable[str]) -> pd.Data
     ConfigError
         A segment is not known.
     """
-    group = _known_segments(segments, moves.columns)
+    group = _known_segments(segments, moves.columns.drop(LEFT))
     came = moves.drop(index=group)[group].sum(axis="columns")
     went = moves.loc[group].drop(columns=group).sum()
     names = [*moves.columns.drop([*group, LEFT]), NEW, LEFT]

@@ -495,9 +495,7 @@ class TestMoves:
         assert moved["before"].to_dict() == {"e": "Good", "j": "new"}
 
     def test_a_segment_that_is_not_there(self):
-        with pytest.raises(
-            ConfigError, match=r"no segment \['Bets'\]; segments: \['Best', 'Good', 'Rest', 'left'\]"
-        ):
+        with pytest.raises(ConfigError, match=r"no segment \['Bets'\]; segments: \['Best', 'Good', 'Rest'\]"):
             rfm.entered_and_left(self.moves, segments=["Bets"])
         with pytest.raises(ConfigError, match=r"no segment \['Bets'\]"):
             rfm.movers(self.before, self.after, customers=self.before, origins=["Best"], targets=["Bets"])
@@ -546,6 +544,17 @@ class TestOverTime:
     def test_enough_is_thirty_customers_per_score(self, log):
         assert rfm.keep_cut_points(log, asked=dt.date(2024, 5, 29)).why == "kept"
         assert rfm.keep_cut_points(log, asked=dt.date(2024, 5, 28), bins=4).why == "kept"
+
+    def test_nobody_to_score(self, log):
+        frame = pd.DataFrame({"customer_id": ["c1"], "occurred_at": ["2024-03-10"], "amount": [5.0]})
+        late = crm.read_transactions(
+            frame,
+            columns={c: c for c in frame},
+            observed_from="2024-01-01",
+            observed_until="2024-12-31",
+        )
+        with pytest.raises(DataError, match="nobody had bought by 2024-02-29, so there is nobody to score"):
+            rfm.keep_cut_points(late.as_of("2024-02-29"), asked=None)
 
     def test_segments_of_an_earlier_day_are_those_of_the_log_then(self, log):
         cuts = rfm.keep_cut_points(log, asked=None).cut_points
