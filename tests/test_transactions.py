@@ -357,6 +357,10 @@ def test_the_same_accounting_on_an_engine_of_the_callers():
     assert log.lines.get_backend() is table.get_backend()
     expected = crm.summarise_customers(read(*LATE))
     pd.testing.assert_frame_equal(crm.summarise_customers(log), expected)
+    master = pd.DataFrame({"id": ["a"], "won": pd.to_datetime(["2023-06-01"])})
+    known = crm.read_customers(master, columns={"customer_id": "id", "acquired_at": "won"})
+    log = crm.read_transactions(table, columns=COLUMNS, max_set_aside=1.0, customers=known, **DATES)
+    assert crm.summarise_customers(log)["acquired_at"].dt.strftime("%Y-%m-%d").tolist() == ["2023-06-01"]
 
 
 def test_checks_and_customers_are_known_to_postgresql():

@@ -239,7 +239,7 @@ class OpenWorkspace:
             root = self._folder if files is not None else _until_exit()
             folder = root / f"{firm}-{name}-{self._key(settings, name, files or [])}"
             if not folder.is_dir():
-                _publish(folder, functools.partial(_save, read(settings, firm)))
+                _publish(folder, functools.partial(_save, read(settings, firm), self.engine))
             self._tables[firm, name] = _load(kind, folder, self.engine)
         return self._tables[firm, name]
 
@@ -300,10 +300,10 @@ def _publish(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _save(checked: Any, folder: Path) -> None:
+def _save(checked: Any, engine: ibis.BaseBackend, folder: Path) -> None:
     """Tables as Parquet, everything else as JSON."""
     if isinstance(checked, Transactions):
-        checked = _with_lines_saved(checked, folder)
+        checked = _with_lines_saved(checked, engine, folder)
     content: dict[str, Any] = {}
     for field in fields(checked):
         value, file = getattr(checked, field.name), folder / f"{field.name}.parquet"
@@ -320,10 +320,10 @@ def _save(checked: Any, folder: Path) -> None:
     (folder / "content.json").write_text(text, encoding="utf-8")
 
 
-def _with_lines_saved(log: Transactions, folder: Path) -> Transactions:
+def _with_lines_saved(log: Transactions, engine: ibis.BaseBackend, folder: Path) -> Transactions:
     """Build the log on its saved lines: what is merged from them need not read the source again."""
     log.lines.to_parquet(folder / "lines.parquet")
-    lines = connect().read_parquet(folder / "lines.parquet")
+    lines = engine.read_parquet(folder / "lines.parquet", table_name=ibis.util.gen_name("lines"))
     merged = merge(lines)
     keys = [name for name in ("customer_id", "occurred_on", "order_id") if name in merged.columns]
     return replace(log, merged=merged.order_by(keys))

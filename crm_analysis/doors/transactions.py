@@ -211,7 +211,7 @@ def _check(
         set_aside=checked.set_aside,
         set_aside_rows=checked.set_aside_rows,
         n_rows_in=checked.n_rows_in,
-        acquired=_acquired(policies.customers),
+        acquired=_acquired(policies.customers, lines.get_backend()),
     )
     return _with_control(_with_burn_in(log, policies, read.place), policies, reading)
 
@@ -438,11 +438,13 @@ def _on_the_day_of_the_order(lines: ir.Table, keys: list[str]) -> ir.Table:
 # Customers older than the log -----------------------------------------------------------------------------
 
 
-def _acquired(customers: Customers | ir.Table | None) -> ir.Table | None:
+def _acquired(customers: Customers | ir.Table | None, engine: ibis.BaseBackend) -> ir.Table | None:
+    """Days of acquisition, in the engine of the log."""
     table = customers.table if isinstance(customers, Customers) else customers
     if table is None or "acquired_at" not in table.columns:
         return None
-    return table.select("customer_id", "acquired_at")
+    days = table.select("customer_id", "acquired_at")
+    return days if days.get_backend() is engine else ibis.memtable(days.to_pyarrow())
 
 
 def _with_burn_in(log: Transactions, policies: Policies, name: str) -> Transactions:

@@ -78,7 +78,7 @@ def _cast_to_write(column: Column, raw: ir.Value) -> str:
     kind = {"money": "NUMERIC(18, 4)", "number": "DOUBLE PRECISION", "time": "TIMESTAMP", "day": "DATE"}
     wanted = kind.get(column.kind, "BOOLEAN")
     return (
-        f"column {raw.get_name()!r} (for {column.name}) is text in the database, {wanted} was expected; "
+        f"is text in the database, {wanted} was expected; "
         f'read a view instead, with CAST("{raw.get_name()}" AS {wanted}) AS "{raw.get_name()}"'
     )
 

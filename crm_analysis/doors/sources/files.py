@@ -72,7 +72,8 @@ def _columns(opened: Opened) -> list[str]:
 
 
 def _table_name(table: ir.Table) -> str:
-    return table.get_name() if hasattr(table.op(), "name") else "table"
+    name = table.get_name() if hasattr(table.op(), "name") else ""
+    return "table" if not name or name.startswith("ibis_") else f"table {name}"
 
 
 def find_file(source: str | Path, folder: Path | str = ".") -> Path:
