@@ -294,6 +294,8 @@ def test_every_score_meets_its_own_demand_and_not_the_next():
         )
         assert (met.sum(axis=1) + 1 == scores.table[name]).all()
     assert demands.loc[1].isna().all()
+    between = rfm.CutPoints((10.5,), (2.5,), (5.5,), fitted_at=dt.date(2025, 1, 1)).demands()
+    assert between.iloc[0].tolist() == [2, 10, 3, 5.5]
     nested = rfm.score(customers, at="2025-01-01", method="nested", monetary="total_amount").cut_points
     with pytest.raises(ConfigError, match=r"nested ones have no demand per score"):
         nested.demands()
@@ -540,6 +542,9 @@ class TestOverTime:
         kept = rfm.keep_cut_points(log, asked=asked)
         assert (kept.why, kept.n_customers) == (why, 200)
         assert kept.cut_points.fitted_at == log.observed_until
+
+    def test_the_last_day_of_the_log_may_be_asked_for(self, log):
+        assert rfm.keep_cut_points(log, asked=log.observed_until).why == "kept"
 
     def test_enough_is_thirty_customers_per_score(self, log):
         assert rfm.keep_cut_points(log, asked=dt.date(2024, 5, 29)).why == "kept"
