@@ -367,8 +367,8 @@ def test_a_database_table_stays_where_it_is_and_text_is_refused_with_its_cast(mo
     monkeypatch.setenv("CRM_TEST_DATABASE", f"duckdb://{path}?read_only=True")
     message = refusal("env:CRM_TEST_DATABASE", table="sales")
     assert message == (
-        "table sales: column 'amount' (for amount) is text in the database, NUMERIC(18, 4) was expected; read "
-        'a view instead, with CAST("amount" AS NUMERIC(18, 4)) AS "amount"'
+        "table sales: column 'amount' (for amount) is text in the database, NUMERIC(18, 4) was expected; "
+        'read a view instead, with CAST("amount" AS NUMERIC(18, 4)) AS "amount"'
     )
     assert "no table 'orders' there" in refusal("env:CRM_TEST_DATABASE", table="orders")
     assert str(path) not in message

@@ -56,12 +56,14 @@ class OpenWorkspace:
 
     @functools.cached_property
     def engine(self) -> ibis.BaseBackend:
-        """The DuckDB that holds the tables; beyond its memory limit it spills into the output folder."""
+        """The DuckDB that holds the tables; beyond its memory limit it spills beside them."""
         engine = self.settings.engine
+        # DuckDB makes the last folder of a path, when it needs it, and no other one.
+        there = next(folder for folder in (self._folder, *self._folder.parents) if folder.is_dir())
         return connect(
             memory_limit=engine.memory_limit,
             threads=engine.threads,
-            temp_directory=self._folder / f".spill-{os.getpid()}",
+            temp_directory=there / f".spill-{os.getpid()}",
         )
 
     @property
