@@ -87,17 +87,28 @@ def test_nobody_to_offer_anything():
     offered = selection.candidates(placed, uses={"LL": []})
     assert offered.empty
     used = selection.capacity_used(selection.allocate(offered, capacity={"calls": 3}), capacity={"calls": 3})
-    assert used.loc["calls"].tolist() == [3, 0, 3, 0.0]
+    assert used.loc["calls"].to_dict() == {"capacity": 3, "n_chosen": 0, "n_left": 3, "value_at_stake": 0.0}
 
 
 def test_capacity_used_by_hand():
-    offered = candidate_frame([("a", "visits", 50.0), ("b", "visits", 45.0), ("c", "calls", 30.0)])
+    offered = candidate_frame(
+        [("a", "visits", 50.0), ("b", "visits", 45.0), ("c", "calls", 30.0), ("d", "calls", 9.0)]
+    )
     capacity = {"visits": 1, "mailings": 2, "calls": 5}
-    used = selection.capacity_used(selection.allocate(offered, capacity=capacity), capacity=capacity)
+    allocated = selection.allocate(offered.assign(cell=["HH", "HH", "LH", "HH"]), capacity=capacity)
+    used = selection.capacity_used(allocated, capacity=capacity)
     assert used.index.tolist() == ["visits", "mailings", "calls"]
-    assert used["n_chosen"].tolist() == [1, 0, 1]
-    assert used["n_left"].tolist() == [0, 2, 4]
-    assert used["value_at_stake"].tolist() == [50.0, 0.0, 30.0]
+    assert used["n_chosen"].tolist() == [1, 0, 2]
+    assert used["n_left"].tolist() == [0, 2, 3]
+    assert used[["HH", "LH"]].to_numpy().tolist() == [[1, 0], [0, 0], [1, 1]]
+    assert used["value_at_stake"].tolist() == [50.0, 0.0, 39.0]
+
+
+def test_the_most_costly_action_is_for_those_of_whom_much_is_expected():
+    uses = selection.cell_uses(["visits", "calls", "mailings"])
+    every = ["visits", "calls", "mailings"]
+    assert uses == {"HH": every, "LH": every, "HL": ["calls", "mailings"], "LL": []}
+    assert selection.cell_uses({"calls": 5}) == {"HH": ["calls"], "LH": ["calls"], "HL": [], "LL": []}
 
 
 rows_drawn = st.lists(

@@ -110,3 +110,61 @@ def test_criteria_are_those_known_and_never_misspelt():
     }
     with pytest.raises(ConfigError, match=r"criteria: unknown \['proft'\]; expected some of \['profit', "):
         selection.known_criteria(facts, wanted=["proft"])
+
+
+def test_losses_by_what_most_of_them_is():
+    money = pd.DataFrame(
+        {
+            "revenue": [100.0, 100.0, 100.0, 0.0, -50.0, 100.0, 0.0],
+            "cost_of_goods": [60.0, 60.0, 110.0, 0.0, -30.0, 130.0, 0.0],
+            "cost_to_serve": [10.0, 45.0, 12.0, 7.0, 2.0, 12.0, 0.0],
+        },
+        index=["earns", "served", "mostly served", "idle", "refunded", "below cost", "nothing"],
+    )
+    facts = money.assign(profit=money["revenue"] - money["cost_of_goods"] - money["cost_to_serve"])
+    losers = selection.loss_makers(facts)
+    assert losers["value_at_stake"].to_dict() == {
+        "below cost": 42.0,
+        "mostly served": 22.0,
+        "refunded": 22.0,
+        "idle": 7.0,
+        "served": 5.0,
+    }
+    assert losers["kind"].tolist() == ["goods", "service", "goods", "idle", "service"]
+
+
+SMALL = """
+name = "Small"
+currency = "CNY"
+timezone = "Asia/Shanghai"
+[firms.a]
+name = "Firm A"
+observed_from = 2024-01-01
+observed_until = 2024-03-31
+[firms.a.transactions]
+source = "log.csv"
+columns = { customer_id = "customer", occurred_at = "date", amount = "amount" }
+[firms.a.service]
+source = "service.csv"
+[costs]
+visit = 30.0
+[value]
+margin = 0.5
+"""
+
+
+def test_profit_over_time_counts_months_observed_from_end_to_end(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "log.csv").write_text(LOG.drop(columns="discount").to_csv(index=False))
+    (tmp_path / "service.csv").write_text("customer_id,occurred_at,kind\nb,2024-02-09,visit\n")
+    ws = crm.open_workspace(tmp_path / "small.toml")
+    period = crm.workspace.Period.parse("2024-03")
+    found = selection.profit_over_time(ws, "a", period=period, months=2)
+    # March: a 30, b 25 - 30, c -20; February: a 75, b 25 - 30, c 20, d 10; a year before was not observed.
+    assert found.loc["period"].tolist() == pytest.approx([5.0, 2.0, 2 / 3])
+    assert found.loc["previous"].tolist() == pytest.approx([100.0, 1.0, 0.25])
+    assert found.loc["year_before"].isna().all()
+    given = selection.profit_over_time(ws, "a", period=period, months=2, margin=1.0)
+    assert given.loc["period", "profit"] == pytest.approx(60 + 50 - 30 - 40)
+    short = selection.profit_over_time(ws, "a", period=period, months=4)
+    assert short.isna().all(axis=None)

@@ -101,3 +101,23 @@ def test_bad_tables_are_refused():
         matrix(CUSTOMERS.iloc[:0])
     with pytest.raises(ConfigError, match="are both 'profit'"):
         selection.value_matrix(CUSTOMERS, current="profit", potential="profit")
+
+
+def test_finding_says_the_cells_and_the_losses():
+    customers = pd.DataFrame(
+        {"profit": [10.0, -2.0, 4.0, 0.0], "value_12m": [5.0, 6.0, 1.0, 0.0]}, index=list("abcd")
+    )
+    matrix = selection.value_matrix(
+        customers, current="profit", potential="value_12m", cut_points={"current": [3.0], "potential": [2.0]}
+    )
+    losers = pd.DataFrame({"value_at_stake": [2.0]}, index=["b"])
+    key, values = selection.finding(matrix, losers=losers, costed=True)
+    assert key == "losses"
+    assert values["n"] == 4
+    assert values["total"] == 12.0
+    assert (values["n_losing"], values["loss"]) == (1, 2.0)
+    assert (values["above_current"], values["above_potential"]) == (3.0, 2.0)
+    assert [values[f"n_{cell}"] for cell in ("HH", "HL", "LH", "LL")] == [1, 1, 1, 1]
+    assert [values[f"share_{cell}"] for cell in ("HH", "HL", "LH")] == [10 / 12, 4 / 12, -2 / 12]
+    assert selection.finding(matrix, losers=losers.iloc[:0], costed=True)[0] == "no_losses"
+    assert selection.finding(matrix, losers=losers, costed=False)[0] == "losses_unknown"

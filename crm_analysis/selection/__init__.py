@@ -1,8 +1,15 @@
 """Which customers to invest in: scorecards, the value matrix, allocation of capacity."""
 
-from crm_analysis.selection.allocate import allocate, candidates, capacity_used
-from crm_analysis.selection.criteria import DIRECTIONS, customer_facts, discount_share, known_criteria
-from crm_analysis.selection.matrix import ACTIONS, ValueMatrix, value_matrix
+from crm_analysis.selection.allocate import allocate, candidates, capacity_used, cell_uses
+from crm_analysis.selection.criteria import (
+    DIRECTIONS,
+    customer_facts,
+    discount_share,
+    known_criteria,
+    loss_makers,
+    profit_over_time,
+)
+from crm_analysis.selection.matrix import ACTIONS, ValueMatrix, finding, value_matrix
 from crm_analysis.selection.scorecard import (
     Ahp,
     Scorecard,
@@ -24,11 +31,15 @@ __all__ = [
     "allocate",
     "candidates",
     "capacity_used",
+    "cell_uses",
     "comparison_matrix",
     "customer_facts",
     "discount_share",
     "entropy_weights",
+    "finding",
     "known_criteria",
+    "loss_makers",
+    "profit_over_time",
     "scorecard",
     "sensitivity",
     "topsis",

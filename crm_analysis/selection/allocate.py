@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,20 @@ CHOSEN, FULL, SERVED, NOTHING = (
     "customer has another action",
     "nothing at stake",
 )
+
+
+def cell_uses(capacity: Iterable[str]) -> dict[str, list[str]]:
+    """Name the actions that the customers of each cell of a value matrix may get.
+
+    All of them where much is expected (HH, LH), all but the most costly where much was earned and little is
+    expected (HL), none where both are low (LL).
+
+    Parameters
+    ----------
+    capacity : names of the actions, the most costly first.
+    """
+    every = list(capacity)
+    return {"HH": every, "LH": every, "HL": every[1:], "LL": []}
 
 
 def candidates(
@@ -97,28 +111,24 @@ def allocate(
 
 
 def capacity_used(allocated: pd.DataFrame, *, capacity: Mapping[str, int]) -> pd.DataFrame:
-    """How much of each capacity is used, and what is at stake with those who get it.
+    """How much of each capacity is used, for which cells, and what is at stake with those who get it.
 
     Parameters
     ----------
-    allocated : what `allocate` gives.
+    allocated : what `allocate` gives, with the cell of each candidate.
 
     Returns
     -------
-    DataFrame, index uses in the order of `capacity`: capacity, n_chosen, n_left (units), value_at_stake (of
-    the chosen)
+    DataFrame, index uses in the order of `capacity`: capacity, n_chosen, n_left (units), one column per cell
+    (units of n_chosen), value_at_stake (of the chosen)
     """
-    taken = allocated[allocated["chosen"]].groupby("uses")["value_at_stake"].agg(["size", "sum"])
-    taken = taken.reindex(list(capacity), fill_value=0)
-    units = pd.Series(dict(capacity), dtype=int).rename_axis("uses")
-    return pd.DataFrame(
-        {
-            "capacity": units,
-            "n_chosen": taken["size"].astype(int),
-            "n_left": units - taken["size"],
-            "value_at_stake": taken["sum"].astype(float),
-        }
-    )
+    chosen = allocated[allocated["chosen"]]
+    cells = pd.crosstab(chosen["uses"], chosen["cell"]).reindex(list(capacity), fill_value=0)
+    stake = chosen.groupby("uses")["value_at_stake"].sum().reindex(list(capacity), fill_value=0.0)
+    table = pd.DataFrame({"capacity": dict(capacity)}, dtype=int).rename_axis("uses")
+    table["n_chosen"] = cells.sum(axis="columns").astype(int)
+    table["n_left"] = table["capacity"] - table["n_chosen"]
+    return table.join(cells.rename_axis(columns=None)).assign(value_at_stake=stake.astype(float))
 
 
 def _reason(worth: float, is_served: bool, left: int) -> str:

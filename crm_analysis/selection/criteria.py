@@ -9,13 +9,16 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.selection.scorecard import Direction
 
 if TYPE_CHECKING:
+    from crm_analysis.doors.store import OpenWorkspace
     from crm_analysis.doors.transactions import Transactions
+    from crm_analysis.workspace import Period
 
 DIRECTIONS: Mapping[str, Direction] = {
     "profit": "higher",
@@ -85,6 +88,53 @@ def discount_share(log: Transactions, *, since: dt.date, until: dt.date) -> pd.S
     list_amount = frame["discount"] + frame["amount"]
     share = (frame["discount"] / list_amount.where(list_amount > 0)).fillna(0.0)
     return share.clip(0.0, 1.0).sort_index().rename("discount_share")
+
+
+def loss_makers(facts: pd.DataFrame) -> pd.DataFrame:
+    """Customers who cost more than they brought, the largest loss first.
+
+    Returns
+    -------
+    `facts` of those customers, with value_at_stake (the loss, above 0) and kind, what most of the loss is:
+    "idle" (they bought nothing and were served), "service" (the cost to serve), or "goods" (what these did
+    not leave over: prices, discounts, returns).
+    """
+    losing = facts[facts["profit"] < 0].sort_values("profit", kind="stable")
+    idle = (losing[["revenue", "cost_of_goods"]] == 0).all(axis="columns")
+    served = losing["cost_to_serve"] >= losing["cost_of_goods"] - losing["revenue"]
+    kind = np.select([idle, served], ["idle", "service"], "goods")
+    return losing.assign(value_at_stake=-losing["profit"], kind=kind)
+
+
+def profit_over_time(
+    workspace: OpenWorkspace, firm: str, *, period: Period, months: int, margin: float | None = None
+) -> pd.DataFrame:
+    """Profit of the months up to the end of a period, of the one before, and of the same one last year.
+
+    Parameters
+    ----------
+    margin : used where the lines carry no costs; by default the workspace's.
+
+    Returns
+    -------
+    DataFrame, index period, previous, year_before: profit (all customers), n_losing and share_losing
+    (customers with a loss, of those who bought, were refunded or served); NaN where the months were not
+    observed from end to end.
+    """
+    ends = {"period": period, "previous": period.previous, "year_before": period.year_before}
+    rows = {name: _profit_until(workspace, firm, end, months, margin) for name, end in ends.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["profit", "n_losing", "share_losing"])
+
+
+def _profit_until(
+    workspace: OpenWorkspace, firm: str, end: Period, months: int, margin: float | None
+) -> list[float]:
+    since, observed = end.months_up_to_end(months), workspace.settings.firm(firm)
+    if since < observed.observed_from or end.end > observed.observed_until:
+        return [float("nan")] * 3
+    profit = workspace.profit(firm, since=since, until=end.end, margin=margin)["profit"]
+    losing = profit < 0
+    return [float(profit.sum()), float(losing.sum()), float(losing.mean())]
 
 
 def known_criteria(facts: pd.DataFrame, *, wanted: Iterable[str]) -> dict[str, Direction]:

@@ -139,3 +139,26 @@ def _cells(table: pd.DataFrame, actions: dict[str, str], notes: Mapping[str, str
         total = table[axis].sum()
         cells[f"share_of_{axis}"] = cells[axis] / total if total > 0 else np.nan
     return cells.assign(action=pd.Series(actions), note=[notes.get(str(cell), "") for cell in cells.index])
+
+
+def finding(matrix: ValueMatrix, *, losers: pd.DataFrame, costed: bool) -> tuple[str, dict[str, float]]:
+    """What a matrix says, for the sentences about it.
+
+    Parameters
+    ----------
+    losers : customers with a loss; value_at_stake is the loss.
+    costed : whether any cost per customer is known. If not, nobody can be seen to make a loss.
+
+    Returns
+    -------
+    key : "losses", "no_losses" or "losses_unknown".
+    values : n (customers), total (of the current value), n_losing, loss; above_current and above_potential,
+        where the highest level begins; n_HH and share_HH (of the current value) for each cell.
+    """
+    key = ("losses" if len(losers) else "no_losses") if costed else "losses_unknown"
+    values = {"n": len(matrix.table), "total": float(matrix.table["current"].sum())}
+    values |= {"n_losing": len(losers), "loss": float(losers["value_at_stake"].sum())}
+    values |= {f"above_{axis}": cuts[-1] for axis, cuts in matrix.cut_points.items()}
+    for cell, row in matrix.cells.iterrows():
+        values |= {f"n_{cell}": int(row["n_customers"]), f"share_{cell}": float(row["share_of_current"])}
+    return key, values
