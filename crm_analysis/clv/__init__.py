@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value
+    from crm_analysis.clv.choice import Choice, against_rules, choose_model
+    from crm_analysis.clv.dependence import Dependence, frequency_and_amount
+    from crm_analysis.clv.estimates import SecondOpinion, parameter_table
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
         TotalForecast,
@@ -22,62 +25,126 @@ if TYPE_CHECKING:
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
     from crm_analysis.clv.goodness import daily_repeats, frequency_fit, tracking
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
+    from crm_analysis.clv.margin import Margin, firm_margin
+    from crm_analysis.clv.nbd import Nbd, fit_nbd
+    from crm_analysis.clv.outlook import (
+        LookBack,
+        Models,
+        beside_past,
+        fit_models,
+        forecast_groups,
+        longest_look_back,
+        look_backs,
+        past_error,
+        past_forecasts,
+        season_seen,
+        value_total,
+    )
     from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
     from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
+    from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
     "BgNbd": "bg_nbd",
     "CashFlow": "cash_flow",
+    "Choice": "choice",
+    "Dependence": "dependence",
     "Fit": "fit",
     "GammaGamma": "gamma_gamma",
     "HoldoutQuality": "holdout",
+    "LookBack": "outlook",
+    "Margin": "margin",
+    "Models": "outlook",
+    "Nbd": "nbd",
     "ParetoNbd": "pareto_nbd",
+    "SecondOpinion": "estimates",
     "TotalForecast": "forecast",
+    "against_rules": "choice",
+    "at_stake": "unlikely",
+    "beside_past": "outlook",
     "cash_flow_conventions": "cash_flow",
     "cash_flow_value": "cash_flow",
+    "choose_model": "choice",
     "compare_forecast": "forecast",
     "compare_with_lifetimes": "second_opinion",
     "daily_repeats": "goodness",
     "evaluate_holdout": "holdout",
+    "firm_margin": "margin",
     "fit_bg_nbd": "bg_nbd",
     "fit_gamma_gamma": "gamma_gamma",
+    "fit_models": "outlook",
+    "fit_nbd": "nbd",
     "fit_pareto_nbd": "pareto_nbd",
     "forecast_amount": "forecast",
+    "forecast_groups": "outlook",
     "forecast_origins": "forecast",
     "forecast_total": "forecast",
+    "frequency_and_amount": "dependence",
     "frequency_fit": "goodness",
     "from_lifetimes": "second_opinion",
+    "longest_look_back": "outlook",
+    "look_backs": "outlook",
+    "parameter_table": "estimates",
+    "past_error": "outlook",
+    "past_forecasts": "outlook",
+    "season_seen": "outlook",
     "to_lifetimes": "second_opinion",
     "tracking": "goodness",
+    "unlikely_buyers": "unlikely",
     "value_customers": "value",
+    "value_total": "outlook",
 }
 
 __all__ = [
     "BgNbd",
     "CashFlow",
+    "Choice",
+    "Dependence",
     "Fit",
     "GammaGamma",
     "HoldoutQuality",
+    "LookBack",
+    "Margin",
+    "Models",
+    "Nbd",
     "ParetoNbd",
+    "SecondOpinion",
     "TotalForecast",
+    "against_rules",
+    "at_stake",
+    "beside_past",
     "cash_flow_conventions",
     "cash_flow_value",
+    "choose_model",
     "compare_forecast",
     "compare_with_lifetimes",
     "daily_repeats",
     "evaluate_holdout",
+    "firm_margin",
     "fit_bg_nbd",
     "fit_gamma_gamma",
+    "fit_models",
+    "fit_nbd",
     "fit_pareto_nbd",
     "forecast_amount",
+    "forecast_groups",
     "forecast_origins",
     "forecast_total",
+    "frequency_and_amount",
     "frequency_fit",
     "from_lifetimes",
+    "longest_look_back",
+    "look_backs",
+    "parameter_table",
+    "past_error",
+    "past_forecasts",
+    "season_seen",
     "to_lifetimes",
     "tracking",
+    "unlikely_buyers",
     "value_customers",
+    "value_total",
 ]
 
 

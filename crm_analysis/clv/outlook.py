@@ -1,0 +1,301 @@
+"""What a customer base will buy next, and how wrong such forecasts were when they were made before.
+
+A look back is a day in the past, and the time after it in which forecasts made on that day can be checked.
+Only customers with complete histories take part: the models are fitted to nobody else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.clv.bg_nbd import fit_bg_nbd
+from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.forecast import TotalForecast, compare_forecast, forecast_amount, forecast_total
+from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.nbd import fit_nbd
+from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.value import HORIZON
+from crm_analysis.customers import split_holdout
+from crm_analysis.errors import FitError
+from crm_analysis.workspace import add_months
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.transactions import Transactions
+
+LEAVING: Mapping[str, Any] = {"Pareto/NBD": fit_pareto_nbd, "BG/NBD": fit_bg_nbd}
+MODELS: Mapping[str, Any] = {**LEAVING, "NBD": fit_nbd}
+SHORTEST_DAYS = 28  # below, a holdout says next to nothing
+FITTED_DAYS = 180  # what a past fit must have seen of customers with complete histories
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """Forecasts made at the end of `at`, checked until the end of `until`."""
+
+    at: date
+    until: date
+
+    @property
+    def days(self) -> int:
+        """Length of the time in which forecasts are checked."""
+        return (self.until - self.at).days
+
+    @property
+    def unit(self) -> str:
+        """Word for the length: "months" for 12 of them, else "weeks" where they are whole, else "days"."""
+        if self.until == _months_after(self.at, 12):
+            return "months"
+        return "days" if self.days % 7 else "weeks"
+
+    @property
+    def n(self) -> int:
+        """Length in that unit."""
+        return {"months": 12, "weeks": self.days // 7, "days": self.days}[self.unit]
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models of purchases and of spend fitted to one table of customers.
+
+    purchases : name -> fit, in the order of `MODELS`; spend : None where it could not be fitted.
+    refused : name -> why a model could not be fitted.
+    """
+
+    purchases: dict[str, Fit[PurchaseModel]]
+    spend: Fit[GammaGamma] | None
+    refused: dict[str, str]
+
+
+def fit_models(customers: pd.DataFrame) -> Models:
+    """Fit every model that the customers determine, and say why not of the others."""
+    purchases, refused = {}, {}
+    for name, fit in MODELS.items():
+        try:
+            purchases[name] = fit(customers)
+        except FitError as error:
+            refused[name] = str(error)
+    try:
+        spend: Fit[GammaGamma] | None = _finite(fit_gamma_gamma(customers))
+    except FitError as error:
+        spend, refused[GammaGamma.name] = None, str(error)
+    return Models(purchases, spend, refused)
+
+
+def longest_look_back(customers: pd.DataFrame, *, observed_until: date) -> LookBack | None:
+    """Return the last 12 months, or the later half of a shorter time; None where that is under four weeks.
+
+    Parameters
+    ----------
+    customers : those with complete histories; the time begins with the first of them.
+    """
+    if customers.empty:
+        return None
+    n_days = (observed_until - _since(customers)).days + 1
+    at = max(_months_after(observed_until, -12), observed_until - timedelta(days=n_days // 2))
+    return LookBack(at, observed_until) if (observed_until - at).days >= SHORTEST_DAYS else None
+
+
+def look_backs(customers: pd.DataFrame, *, observed_until: date) -> list[LookBack]:
+    """Return the latest 30 June and 31 December that were followed by 12 observed months, earliest first.
+
+    A year from either half of the year holds every season once. Where the log is too short for both, what
+    there is: one of them, else the longest look back, else none.
+    """
+    latest = _months_after(observed_until, -12)
+    days = [date(year, *day) for year in (latest.year - 1, latest.year) for day in ((6, 30), (12, 31))]
+    wanted = [day for day in days if day <= latest][-2:]
+    if not customers.empty:
+        earliest = _since(customers) + timedelta(days=FITTED_DAYS)
+        if seen := [LookBack(day, _months_after(day, 12)) for day in wanted if day >= earliest]:
+            return seen
+    longest = longest_look_back(customers, observed_until=observed_until)
+    return [longest] if longest else []
+
+
+def season_seen(past: pd.DataFrame) -> str:
+    """Say how much of a year each past forecast covers: the "whole" of it, a "part"; "none" without any."""
+    made = past.dropna(subset=["expected"])
+    if made.empty:
+        return "none"
+    return "whole" if set(made["unit"]) == {"months"} else "part"
+
+
+def past_forecasts(
+    log: Transactions, *, look_backs: Sequence[LookBack], model: str | None, draws: int = 100
+) -> pd.DataFrame:
+    """Make the forecast of each look back with what was known then, and set it beside what happened.
+
+    Parameters
+    ----------
+    model : the purchase model to use; at an origin that does not determine it the first other one stands in.
+
+    Returns
+    -------
+    `compare_forecast` of the customers with complete histories, with the `model` used, n and unit (the length
+    in words); index (origin, quantity), quantity "purchases" and, where a spend model could be fitted,
+    "amount". Of an origin that determines no model only n_customers, n and unit are known.
+    """
+    made = {pd.Timestamp(back.at): _past_forecast(log, back, model, draws) for back in look_backs}
+    empty = pd.DataFrame(columns=_PAST, index=pd.Index([], name="quantity"))
+    table = pd.concat(made, names=_INDEX) if made else pd.concat({None: empty}, names=_INDEX)
+    return table.reindex(columns=_PAST)
+
+
+_INDEX = ["origin", "quantity"]
+_FORECAST = ["expected", "forecast_low", "forecast_high"]
+_PAST = ["n", "unit", *_FORECAST, "actual", "error", "within", "n_customers", "model"]
+
+
+def _past_forecast(log: Transactions, back: LookBack, model: str | None, draws: int) -> pd.DataFrame:
+    calibration, holdout = split_holdout(log, at=back.at, until=back.until)
+    complete = calibration["history_complete"]
+    calibration, holdout = calibration[complete], holdout[complete]
+    models = fit_models(calibration)
+    if not models.purchases:
+        return pd.DataFrame(
+            {"n_customers": len(calibration), "n": back.n, "unit": back.unit}, index=["purchases"]
+        )
+    used = model if model in models.purchases else next(iter(models.purchases))
+    table = compare_forecast(
+        calibration, holdout, purchases=models.purchases[used], spend=models.spend, draws=draws
+    )
+    return table.assign(model=used, n=back.n, unit=back.unit)
+
+
+def forecast_groups(
+    customers: pd.DataFrame,
+    *,
+    purchases: Fit[PurchaseModel],
+    spend: Fit[GammaGamma],
+    past: pd.DataFrame,
+    generator: np.random.Generator,
+    draws: int = 100,
+) -> pd.DataFrame:
+    """Forecast the next 12 months of all customers, and of those with complete and with cut histories.
+
+    Parameters
+    ----------
+    past : `past_forecasts`; ranges reach as far as each error made before would put the actual total.
+
+    Returns
+    -------
+    DataFrame, index (history, quantity): history "all", preceded by "complete" and "cut" where there are
+    both; quantity "purchases" and "amount". Columns expected, forecast_low, forecast_high, n_customers.
+    """
+    counted, spent = (_errors(past, quantity).tolist() for quantity in ("purchases", "amount"))
+    rows = {}
+    for history, group in _by_history(customers).items():
+        rows[history, "purchases"] = forecast_total(purchases, group, horizon=HORIZON, past_errors=counted)
+        rows[history, "amount"] = forecast_amount(
+            purchases,
+            group,
+            spend=spend,
+            horizon=HORIZON,
+            generator=generator,
+            draws=draws,
+            past_errors=spent,
+        )
+    table = pd.DataFrame({key: _row(forecast) for key, forecast in rows.items()}).T
+    return table.rename_axis(["history", "quantity"]).astype({"n_customers": int})
+
+
+def beside_past(past: pd.DataFrame, ahead: pd.DataFrame, *, quantity: str, origin: date) -> pd.DataFrame:
+    """Put the forecast of the time to come under those made before, customers with complete histories.
+
+    Parameters
+    ----------
+    past, ahead : `past_forecasts` and `forecast_groups`.
+    origin : last day observed.
+
+    Returns
+    -------
+    DataFrame, index "12 months after 2024-06-30" and the like: columns of `past`; what the last row cannot
+    know yet is missing. Origins without a forecast are left out.
+    """
+    groups = ahead.index.get_level_values("history")
+    comparable = ahead.loc["complete" if "complete" in groups else "all"].loc[[quantity]]
+    last = comparable.assign(n=12, unit="months").set_axis([pd.Timestamp(origin)])
+    chosen = past[past.index.get_level_values("quantity") == quantity].droplevel("quantity")
+    rows = pd.concat([table for table in (chosen.dropna(subset=["expected"]), last) if len(table)])
+    names = [
+        f"{n} {unit} after {at:%Y-%m-%d}"
+        for at, n, unit in zip(rows.index, rows["n"], rows["unit"], strict=True)
+    ]
+    return rows.reindex(columns=_PAST).astype({"actual": float, "error": float}).set_axis(names)
+
+
+def past_error(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, float]]:
+    """Say whether the forecasts made before were all too "high", too "low", "mixed", or there are "none".
+
+    Returns
+    -------
+    key, values: n_origins; last, lowest and highest error (forecast / actual - 1).
+    """
+    errors = _errors(past, quantity)
+    if errors.empty:
+        return "none", {}
+    key = "high" if (errors > 0).all() else "low" if (errors < 0).all() else "mixed"
+    ends = {"last": errors.iloc[-1], "lowest": errors.min(), "highest": errors.max()}
+    return key, {"n_origins": len(errors), **{name: float(value) for name, value in ends.items()}}
+
+
+def _errors(past: pd.DataFrame, quantity: str) -> pd.Series:
+    of_quantity = past.index.get_level_values("quantity") == quantity
+    return past["error"][of_quantity].astype(float).dropna()
+
+
+def value_total(values: pd.DataFrame, ahead: pd.DataFrame) -> dict[str, float]:
+    """Total value of all customers; the range of the next 12 months is the amount's, in proportion.
+
+    Returns
+    -------
+    n (customers), value, low, high, top (share of the value with the best tenth of the customers), residual.
+    """
+    expected, low, high = ahead.loc[("all", "amount"), _FORECAST].to_numpy(float)
+    value = float(values["value_12m"].sum())
+    best = values["value_12m"].nlargest(math.ceil(round(0.1 * len(values), 9)))
+    return {
+        "n": len(values),
+        "value": value,
+        "low": float(value * low / expected),
+        "high": float(value * high / expected),
+        "top": float(best.sum()) / value if value else float("nan"),
+        "residual": float(values["residual_value"].sum()),
+    }
+
+
+def _by_history(customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    complete = customers["history_complete"]
+    if complete.all() or not complete.any():
+        return {"all": customers}
+    return {"complete": customers[complete], "cut": customers[~complete], "all": customers}
+
+
+def _row(forecast: TotalForecast) -> dict[str, float]:
+    return {name: getattr(forecast, name) for name in (*_FORECAST, "n_customers")}
+
+
+def _finite(spend: Fit[GammaGamma]) -> Fit[GammaGamma]:
+    if not np.isfinite(spend.model.mean):
+        raise FitError(
+            f"Gamma-Gamma: q = {spend.model.q:.3g}, so the mean amount over all customers is infinite and "
+            "none can be expected of those who never came back; look at the largest amounts"
+        )
+    return spend
+
+
+def _since(customers: pd.DataFrame) -> date:
+    return pd.Timestamp(customers["first_at"].min()).date()
+
+
+def _months_after(day: date, n_months: int) -> date:
+    """Return the same day of another month; the last day of a month goes to the last day of the other."""
+    return add_months(day + timedelta(days=1), n_months) - timedelta(days=1)
