@@ -246,6 +246,13 @@ def test_a_tile_has_its_interval_and_last_year(page):
     assert page.plain.endswith("8,600,000 to 9,900,000  +12.5% on 2024-12")
 
 
+def test_a_year_is_compared_with_the_year_before_once(page):
+    page.period = Period.parse("2025")
+    page.metric("revenue", 11.0, previous=10.0, year_before=10.0)
+    page.metrics_band()
+    assert page.plain.count("on 2024") == 1
+
+
 def test_a_band_shows_what_was_collected_since_the_last_one(page):
     page.metric("revenue", 1.0)
     page.metrics_band()

@@ -69,7 +69,9 @@ def _tile(metric: Metric, setting: Setting) -> tuple[str, str, list[str]]:
         _change(metric, metric.previous, period.previous, setting.text),
         _change(metric, metric.year_before, period.year_before, setting.text),
     ]
-    return _label(metric, setting), _number(metric.value, metric), [note for note in notes if note]
+    # The year before a year is last year: said once.
+    said = list(dict.fromkeys(note for note in notes if note))
+    return _label(metric, setting), _number(metric.value, metric), said
 
 
 def _label(metric: Metric, setting: Setting) -> str:
