@@ -70,6 +70,7 @@ class Source(Settings):
     delimiter: Literal[",", ";", "\t", "|", "whitespace"] | None = None
     encoding: str | None = None
     dates: str | None = None
+    source_timezone: str | None = None
     decimal: Literal[".", ","] | None = None
     header: bool = True
 
@@ -81,6 +82,7 @@ class TransactionsSource(Source):
     cancelled_orders: str | None = None
     drop_duplicates: bool = False
     max_set_aside: Share = 0.05
+    burn_in: str | None = None
 
 
 class PipelineSource(Source):

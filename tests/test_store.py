@@ -250,3 +250,14 @@ def test_a_database_is_checked_anew_by_each_process(folder, monkeypatch):
     assert not (folder / "out").exists()
     shutil.rmtree(store._until_exit(), ignore_errors=True)
     store._until_exit.cache_clear()
+
+
+def test_utc_times_and_a_burn_in_are_read_as_the_workspace_says(tmp_path):
+    rows = "customer,date,amount\nx,2024-01-05 23:30,1\ny,2024-03-01 12:00,1\n"
+    (tmp_path / "sales.csv").write_text(rows)
+    rules = '[firms.b.transactions]\nsource_timezone = "UTC"\nburn_in = "30 days"'
+    head, tail = TOML.split("[firms.a]")[0], "[firms.b]" + TOML.split("[firms.b]")[1]
+    (tmp_path / "small.toml").write_text(head + tail.replace("[firms.b.transactions]", rules))
+    customers = crm.summarise_customers(crm.open_workspace(tmp_path / "small.toml").transactions("b"))
+    assert customers["first_at"].dt.strftime("%Y-%m-%d").to_dict() == {"x": "2024-01-06", "y": "2024-03-01"}
+    assert customers["history_complete"].to_dict() == {"x": False, "y": True}

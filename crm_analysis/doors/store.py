@@ -36,8 +36,8 @@ from crm_analysis.errors import ConfigError
 from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
-READING = {"table", "sheet", "delimiter", "encoding", "dates", "decimal", "header"}
-POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside"}
+READING = {"table", "sheet", "delimiter", "encoding", "dates", "source_timezone", "decimal", "header"}
+POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside", "burn_in"}
 SHAPE = {"shape", "stages", "lost", "renamed_stages", "pipeline", "snapshot_at", "max_set_aside"}
 
 
