@@ -120,17 +120,19 @@ def plot_whale_curve(
     # Rounded up to whole customers at both ends, as the rule counts them.
     n = len(curve)
     ends = {
-        f"best {top:.0%}": int(np.ceil(round(top * n, 9))),
-        f"without the worst {bottom:.0%}": n - int(np.ceil(round(bottom * n, 9))),
+        f"best {top:.0%}": (int(np.ceil(round(top * n, 9))), "left", (6, -12)),
+        # Below the curve's back, which falls to the right.
+        f"without the worst {bottom:.0%}": (n - int(np.ceil(round(bottom * n, 9))), "center", (0, -20)),
     }
-    for name, place in ends.items():
-        ax.plot(x[place], y[place], "o", color=colour)
-        ax.annotate(f"{name}: {y[place]:.0%}", (x[place], y[place]), (6, -12), textcoords="offset points")
+    for name, (place, side, offset) in ends.items():
+        point = x[place], y[place]
+        ax.plot(*point, "o", color=colour)
+        ax.annotate(f"{name}: {y[place]:.0%}", point, offset, textcoords="offset points", ha=side)
     ax.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set(xlabel="share of customers", ylabel="cumulative profit, of the total", xlim=(0, 1))
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.13 * max(1.0, float(y.max())))
     ax.legend(loc="lower right")
     return ax
 
