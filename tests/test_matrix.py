@@ -118,6 +118,23 @@ def test_finding_says_the_cells_and_the_losses():
     assert (values["n_losing"], values["loss"]) == (1, 2.0)
     assert (values["above_current"], values["above_potential"]) == (3.0, 2.0)
     assert [values[f"n_{cell}"] for cell in ("HH", "HL", "LH", "LL")] == [1, 1, 1, 1]
-    assert [values[f"share_{cell}"] for cell in ("HH", "HL", "LH")] == [10 / 12, 4 / 12, -2 / 12]
+    assert [values[f"share_{cell}"] for cell in ("HH", "HL", "LH", "LL")] == [0.83, 0.33, -0.17, 0.0]
     assert selection.finding(matrix, losers=losers.iloc[:0], costed=True)[0] == "no_losses"
     assert selection.finding(matrix, losers=losers, costed=False)[0] == "losses_unknown"
+
+
+def test_a_share_just_below_nothing_is_nothing():
+    customers = pd.DataFrame({"profit": [1000.0, -1.0], "value_12m": [5.0, 0.0]}, index=list("ab"))
+    values = selection.finding(
+        matrix(customers), losers=customers.iloc[:0].assign(value_at_stake=0.0), costed=True
+    )[1]
+    assert f"{values['share_LL']:.0%}" == "0%"
+
+
+def test_cells_take_shares_of_further_amounts():
+    placed = matrix(cut_points={"current": [25.0], "potential": [25.0]})
+    service = pd.Series([1.0, 2.0, 3.0, 4.0], index=list("abcd"))
+    cells = selection.cells_with_shares(placed, service=service, visits=service * 0)
+    assert cells["share_of_service"].to_dict() == pytest.approx({"HH": 0.4, "HL": 0.3, "LH": 0.2, "LL": 0.1})
+    assert "share_of_visits" not in cells
+    assert cells["n_customers"].to_dict() == placed.cells["n_customers"].to_dict()

@@ -25,11 +25,20 @@ ALTERNATIVES = {
         "best": ["Champions"],
         "watched": ["Can't lose them"],
     },
+    "customer_selection": {
+        "workspace": "cdnow",
+        "period": "2025Q3",
+        "firm": "b",
+        "months": 24,
+        "high": 0.3,
+        "weights": {"profit": 1, "n_orders": 1},
+    },
 }
 # CDNOW was observed until June 1998.
 WITH = {
     ("management_summary", "workspace"): {"period": "1998-06"},
     ("rfm_segmentation", "workspace"): {"period": "1998-06", "firm": "cdnow"},
+    ("customer_selection", "workspace"): {"period": "1998-06", "firm": "cdnow"},
 }
 CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]
 

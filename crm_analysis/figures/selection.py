@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from crm_analysis.figures import FIRM_COLOURS
 
@@ -25,7 +26,8 @@ def plot_value_matrix(
 ) -> Axes:
     """Each customer by current and potential value, the cut points, and the number in each cell.
 
-    The axes are linear up to the cut points' size and logarithmic beyond, for values of any sign.
+    An axis with values far beyond the cut points is linear around zero and logarithmic further out, for any
+    sign.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ def plot_value_matrix(
             va=_align(y, "bottom", "top"),
             bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0},
         )
+    for each in (ax.xaxis, ax.yaxis):
+        each.set_major_formatter(FuncFormatter(_thousands))
     ax.set(xlabel=f"{names[0]} ({unit})", ylabel=f"{names[1]} ({unit})")
     return ax
 
@@ -93,7 +97,8 @@ def _scale(ax: Axes, table: pd.DataFrame, cut_points: Mapping[str, Sequence[floa
     for axis, set_scale in (("current", ax.set_xscale), ("potential", ax.set_yscale)):
         size = max((abs(cut) for cut in cut_points[axis]), default=0.0)
         if size > 0 and table[axis].abs().max() > 10 * size:
-            set_scale("symlog", linthresh=size)
+            # At a power of ten: otherwise the one below is marked too, on top of the zero.
+            set_scale("symlog", linthresh=10 ** round(np.log10(size)))
 
 
 def _corner(cell: str) -> tuple[float, float]:
@@ -104,3 +109,7 @@ def _corner(cell: str) -> tuple[float, float]:
 
 def _align(place: float, low: str, high: str) -> str:
     return low if place < 0.3 else high if place > 0.7 else "center"
+
+
+def _thousands(value: float, _: object) -> str:
+    return f"{value:,.10g}".replace("-", "−")

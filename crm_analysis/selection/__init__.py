@@ -9,7 +9,7 @@ from crm_analysis.selection.criteria import (
     loss_makers,
     profit_over_time,
 )
-from crm_analysis.selection.matrix import ACTIONS, ValueMatrix, finding, value_matrix
+from crm_analysis.selection.matrix import ACTIONS, ValueMatrix, cells_with_shares, finding, value_matrix
 from crm_analysis.selection.scorecard import (
     Ahp,
     Scorecard,
@@ -32,6 +32,7 @@ __all__ = [
     "candidates",
     "capacity_used",
     "cell_uses",
+    "cells_with_shares",
     "comparison_matrix",
     "customer_facts",
     "discount_share",

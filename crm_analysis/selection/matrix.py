@@ -141,6 +141,27 @@ def _cells(table: pd.DataFrame, actions: dict[str, str], notes: Mapping[str, str
     return cells.assign(action=pd.Series(actions), note=[notes.get(str(cell), "") for cell in cells.index])
 
 
+def cells_with_shares(matrix: ValueMatrix, **amounts: pd.Series) -> pd.DataFrame:
+    """Cells of a matrix, with the share that each has of further amounts.
+
+    Parameters
+    ----------
+    amounts : name -> amount per customer, such as service=facts["cost_to_serve"].
+
+    Returns
+    -------
+    DataFrame, index cell: as `matrix.cells`, and before its words share_of_service (or whatever the name is)
+    where the amounts sum to more than 0.
+    """
+    sums = {
+        name: amount.groupby(matrix.table["cell"]).sum().reindex(matrix.cells.index, fill_value=0.0)
+        for name, amount in amounts.items()
+    }
+    cells = matrix.cells.assign(**{f"share_of_{n}": s / s.sum() for n, s in sums.items() if s.sum() > 0})
+    words = ["action", "note"]
+    return cells[[*cells.columns.drop(words), *words]]
+
+
 def finding(matrix: ValueMatrix, *, losers: pd.DataFrame, costed: bool) -> tuple[str, dict[str, float]]:
     """What a matrix says, for the sentences about it.
 
@@ -153,12 +174,15 @@ def finding(matrix: ValueMatrix, *, losers: pd.DataFrame, costed: bool) -> tuple
     -------
     key : "losses", "no_losses" or "losses_unknown".
     values : n (customers), total (of the current value), n_losing, loss; above_current and above_potential,
-        where the highest level begins; n_HH and share_HH (of the current value) for each cell.
+        where the highest level begins; n_HH and share_HH (of the current value, to
+        whole percents) for each cell.
     """
     key = ("losses" if len(losers) else "no_losses") if costed else "losses_unknown"
     values = {"n": len(matrix.table), "total": float(matrix.table["current"].sum())}
     values |= {"n_losing": len(losers), "loss": float(losers["value_at_stake"].sum())}
     values |= {f"above_{axis}": cuts[-1] for axis, cuts in matrix.cut_points.items()}
     for cell, row in matrix.cells.iterrows():
-        values |= {f"n_{cell}": int(row["n_customers"]), f"share_{cell}": float(row["share_of_current"])}
+        # To whole percents, so that a share just below zero is not written as minus nothing.
+        share = round(float(row["share_of_current"]), 2) + 0.0
+        values |= {f"n_{cell}": int(row["n_customers"]), f"share_{cell}": share}
     return key, values
