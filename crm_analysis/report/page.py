@@ -70,7 +70,7 @@ class Page:
 
         The fields {firm}, {period} and {currency} are always known.
         """
-        return self.text.sentence(self.name, key, self._known() | values)
+        return self.text.sentence(self.name, key, self._filled(values))
 
     def say(self, key: str, /, **values: object) -> None:
         """Show sentence `key` of this page; a key that begins with "headline" leads the page and the index.
@@ -276,9 +276,12 @@ class Page:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "metrics.json").write_text(f"{text}\n", encoding="utf-8")
 
-    def _known(self) -> dict[str, object]:
+    def _filled(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Values of a sentence's fields, words of the package in the report's language."""
         firm = self.settings.firm(self.firm).name if self.firm else ""
-        return {"firm": firm, "period": self.period.label, "currency": self.settings.currency}
+        known = {"firm": firm, "period": self.period.label, "currency": self.settings.currency}
+        said = {name: self.text.value(v) if isinstance(v, str) else v for name, v in values.items()}
+        return known | said
 
     def _record(self) -> dict[str, Any]:
         return self._handed_over | {
@@ -305,7 +308,7 @@ class Page:
         if template is given and not values:
             return template
         return fill(
-            template, self._known() | values, where=f"{self.text.language}.toml [{self.name}.{kind}] {name}"
+            template, self._filled(values), where=f"{self.text.language}.toml [{self.name}.{kind}] {name}"
         )
 
     def _rows_left(self, n: int, name: str) -> str:
