@@ -33,12 +33,21 @@ ALTERNATIVES = {
         "high": 0.3,
         "weights": {"profit": 1, "n_orders": 1},
     },
+    "customer_value": {
+        "workspace": "cdnow",
+        "period": "2025-06",
+        "firm": "b",
+        "unlikely_below": 0.2,
+        "n_listed": 5,
+        "seed": 2,
+    },
 }
 # CDNOW was observed until June 1998.
 WITH = {
     ("management_summary", "workspace"): {"period": "1998-06"},
     ("rfm_segmentation", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("customer_selection", "workspace"): {"period": "1998-06", "firm": "cdnow"},
+    ("customer_value", "workspace"): {"period": "1998-06", "firm": "cdnow"},
 }
 CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]
 

@@ -25,16 +25,14 @@ if TYPE_CHECKING:
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
     from crm_analysis.clv.goodness import daily_repeats, frequency_fit, tracking
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
+    from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
     from crm_analysis.clv.margin import Margin, firm_margin
     from crm_analysis.clv.nbd import Nbd, fit_nbd
     from crm_analysis.clv.outlook import (
-        LookBack,
         Models,
         beside_past,
         fit_models,
         forecast_groups,
-        longest_look_back,
-        look_backs,
         past_error,
         past_forecasts,
         season_seen,
@@ -53,7 +51,7 @@ _HOMES = {
     "Fit": "fit",
     "GammaGamma": "gamma_gamma",
     "HoldoutQuality": "holdout",
-    "LookBack": "outlook",
+    "LookBack": "look_back",
     "Margin": "margin",
     "Models": "outlook",
     "Nbd": "nbd",
@@ -83,8 +81,8 @@ _HOMES = {
     "frequency_and_amount": "dependence",
     "frequency_fit": "goodness",
     "from_lifetimes": "second_opinion",
-    "longest_look_back": "outlook",
-    "look_backs": "outlook",
+    "longest_look_back": "look_back",
+    "look_backs": "look_back",
     "parameter_table": "estimates",
     "past_error": "outlook",
     "past_forecasts": "outlook",

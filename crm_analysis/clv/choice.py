@@ -12,7 +12,8 @@ import pandas as pd
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
-from crm_analysis.clv.outlook import LEAVING, MODELS, LookBack, Models, fit_models, longest_look_back
+from crm_analysis.clv.look_back import LookBack, longest_look_back
+from crm_analysis.clv.outlook import LEAVING, MODELS, Models, fit_models
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.customers import split_holdout
 

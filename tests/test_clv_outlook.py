@@ -1,0 +1,254 @@
+"""Days to look back to, forecasts made on them, the next 12 months, and what is said of the errors."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from clv_cases import cdnow, cdnow_days
+
+from crm_analysis.clv.forecast import forecast_total
+from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
+from crm_analysis.clv.outlook import (
+    beside_past,
+    fit_models,
+    forecast_groups,
+    past_error,
+    past_forecasts,
+    season_seen,
+    value_total,
+)
+from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.doors.transactions import read_transactions
+
+NINE_MONTHS = LookBack(date(1997, 9, 30), date(1998, 6, 30))
+
+
+def first_seen(*days):
+    return pd.DataFrame({"first_at": pd.to_datetime(list(days))})
+
+
+@pytest.fixture(scope="module")
+def log():
+    return read_transactions(
+        cdnow_days()[["customer_id", "date", "amount"]],
+        observed_from="1997-01-01",
+        observed_until="1998-06-30",
+        columns={"customer_id": "customer_id", "occurred_at": "date", "amount": "amount"},
+        closed_cohort=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def past(log):
+    return past_forecasts(log, look_backs=[NINE_MONTHS], model="BG/NBD", draws=40)
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {"purchases": fit_pareto_nbd(cdnow()), "spend": fit_gamma_gamma(cdnow())}
+
+
+@pytest.fixture(scope="module")
+def halves():
+    return cdnow().assign(history_complete=np.arange(len(cdnow())) % 3 > 0)
+
+
+@pytest.fixture(scope="module")
+def ahead(halves, fits):
+    nothing = past_forecasts(None, look_backs=[], model=None)
+    return forecast_groups(halves, **fits, past=nothing, generator=np.random.default_rng(1), draws=40)
+
+
+# Days to look back to ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        ("2025-12-31", [("2024-06-30", "2025-06-30"), ("2024-12-31", "2025-12-31")]),
+        ("2025-11-30", [("2023-12-31", "2024-12-31"), ("2024-06-30", "2025-06-30")]),
+        ("2025-06-30", [("2023-12-31", "2024-12-31"), ("2024-06-30", "2025-06-30")]),
+        ("2024-12-31", [("2023-06-30", "2024-06-30"), ("2023-12-31", "2024-12-31")]),
+    ],
+)
+def test_the_latest_30_june_and_31_december_with_a_year_after(until, expected):
+    backs = look_backs(first_seen("2021-01-01"), observed_until=date.fromisoformat(until))
+    assert [(str(back.at), str(back.until)) for back in backs] == expected
+    assert {(back.n, back.unit) for back in backs} == {(12, "months")}
+
+
+def test_an_origin_must_have_seen_half_a_year():
+    backs = look_backs(first_seen("2024-01-03"), observed_until=date(2025, 12, 31))
+    assert [str(back.at) for back in backs] == ["2024-12-31"]
+    backs = look_backs(first_seen("2024-01-05", "2024-01-02"), observed_until=date(2025, 12, 31))
+    assert [str(back.at) for back in backs] == ["2024-06-30", "2024-12-31"]
+
+
+def test_a_short_log_is_halved():
+    """CDNOW: 546 days, of which the papers use the later 273 (39 weeks) as holdout."""
+    back = longest_look_back(first_seen("1997-01-01"), observed_until=date(1998, 6, 30))
+    assert back == NINE_MONTHS
+    assert (back.days, back.n, back.unit) == (273, 39, "weeks")
+    assert look_backs(first_seen("1997-03-01"), observed_until=date(1998, 6, 30)) == [
+        LookBack(date(1997, 10, 30), date(1998, 6, 30))
+    ]
+
+
+def test_a_long_log_is_looked_back_into_by_a_year():
+    back = longest_look_back(first_seen("2020-01-01"), observed_until=date(2024, 2, 29))
+    assert (back.at, back.unit) == (date(2023, 2, 28), "months")
+
+
+def test_days_where_weeks_are_not_whole():
+    assert (
+        LookBack(date(2025, 1, 1), date(2025, 4, 11)).n,
+        LookBack(date(2025, 1, 1), date(2025, 4, 11)).unit,
+    ) == (
+        100,
+        "days",
+    )
+
+
+def test_nothing_to_look_back_to():
+    assert longest_look_back(first_seen(), observed_until=date(2025, 12, 31)) is None
+    assert longest_look_back(first_seen("2025-11-10"), observed_until=date(2025, 12, 31)) is None
+    assert look_backs(first_seen(), observed_until=date(2025, 12, 31)) == []
+
+
+# Forecasts made before -----------------------------------------------------------------------------------
+
+
+def test_a_past_forecast_is_the_published_one(past):
+    """BG/NBD on the CDNOW sample: 1,653.4 expected, 1,882 happened."""
+    row = past.loc[(pd.Timestamp("1997-09-30"), "purchases")]
+    assert row["expected"] == pytest.approx(1653.41, abs=0.005)
+    assert (row["actual"], row["n_customers"], row["model"]) == (1882, 2357, "BG/NBD")
+    assert (row["n"], row["unit"]) == (39, "weeks")
+    assert row["error"] == pytest.approx(-0.1215, abs=5e-5)
+    assert season_seen(past) == "part"
+
+
+def test_an_origin_that_determines_no_model_is_shown_without_a_forecast(log, past):
+    """At the end of the second day nobody has come back."""
+    early = LookBack(date(1997, 1, 2), date(1997, 3, 31))
+    both = past_forecasts(log, look_backs=[early, NINE_MONTHS], model="BG/NBD", draws=40)
+    assert both.columns.equals(past.columns)
+    empty = both.loc[(pd.Timestamp("1997-01-02"), "purchases")]
+    assert empty["n_customers"] > 0
+    assert empty[["expected", "actual", "model"]].isna().all()
+    assert past_error(both, quantity="purchases") == past_error(past, quantity="purchases")
+
+
+def test_another_model_stands_in(log):
+    table = past_forecasts(log, look_backs=[NINE_MONTHS], model=None, draws=5)
+    assert (table["model"] == "Pareto/NBD").all()
+
+
+def test_without_a_look_back_there_is_nothing():
+    nothing = past_forecasts(None, look_backs=[], model="BG/NBD")
+    assert len(nothing) == 0
+    assert season_seen(nothing) == "none"
+    assert past_error(nothing, quantity="amount") == ("none", {})
+
+
+def errors_of(*errors):
+    index = pd.MultiIndex.from_product([pd.date_range("2024", periods=len(errors)), ["amount"]])
+    return pd.DataFrame(
+        {"error": errors, "expected": 1.0, "unit": "months"}, index.set_names(["origin", "quantity"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "key"),
+    [((0.1, 0.3), "high"), ((-0.1, -0.3), "low"), ((-0.1, 0.3), "mixed"), ((0.0, 0.1), "mixed")],
+)
+def test_errors_have_a_direction(errors, key):
+    found, values = past_error(errors_of(*errors), quantity="amount")
+    assert found == key
+    assert values == {
+        "n_origins": 2, "last": errors[1], "lowest": min(errors), "highest": max(errors)
+    }  # fmt: skip
+
+
+def test_whole_years_hold_the_whole_season():
+    assert season_seen(errors_of(0.1, 0.2)) == "whole"
+
+
+# The next 12 months --------------------------------------------------------------------------------------
+
+
+def test_groups_add_up_to_all(ahead, halves):
+    expected = {history: ahead.loc[history, "expected"] for history in ("complete", "cut", "all")}
+    np.testing.assert_allclose(expected["complete"] + expected["cut"], expected["all"])
+    counts = ahead.xs("amount", level="quantity")["n_customers"]
+    assert counts[["complete", "cut"]].sum() == counts["all"] == len(halves)
+    assert list(ahead.index.get_level_values("history").unique()) == ["complete", "cut", "all"]
+
+
+def test_a_forecast_is_that_of_twelve_months(ahead, halves, fits):
+    total = forecast_total(fits["purchases"], halves, horizon="12 months")
+    row = ahead.loc[("all", "purchases")]
+    assert row["expected"] == pytest.approx(total.expected)
+    assert (row["forecast_low"], row["forecast_high"]) == pytest.approx(
+        (total.forecast_low, total.forecast_high)
+    )
+
+
+def test_past_errors_widen_each_quantity_by_its_own(halves, fits, ahead):
+    """Amounts were forecast twice too high: the range goes down to half; purchases are left alone."""
+    widened = forecast_groups(
+        halves, **fits, past=errors_of(1.0), generator=np.random.default_rng(1), draws=40
+    )
+    amount, before = widened.loc[("all", "amount")], ahead.loc[("all", "amount")]
+    assert amount["forecast_low"] == pytest.approx(before["expected"] / 2)
+    assert amount["forecast_high"] == before["forecast_high"]
+    pd.testing.assert_frame_equal(
+        widened.xs("purchases", level="quantity"), ahead.xs("purchases", level="quantity")
+    )
+
+
+def test_a_closed_cohort_is_one_group(halves, fits):
+    nothing = past_forecasts(None, look_backs=[], model=None)
+    everybody = halves.assign(history_complete=True)
+    table = forecast_groups(everybody, **fits, past=nothing, generator=np.random.default_rng(1), draws=5)
+    assert list(table.index) == [("all", "purchases"), ("all", "amount")]
+
+
+def test_the_time_to_come_stands_under_the_past(past, ahead):
+    rows = beside_past(past, ahead, quantity="purchases", origin=date(1998, 6, 30))
+    assert list(rows.index) == ["39 weeks after 1997-09-30", "12 months after 1998-06-30"]
+    assert rows["actual"].tolist()[0] == 1882
+    assert np.isnan(rows["actual"].iloc[1])
+    assert rows["expected"].iloc[1] == ahead.loc[("complete", "purchases"), "expected"]
+    alone = beside_past(past.iloc[:0], ahead, quantity="amount", origin=date(1998, 6, 30))
+    assert list(alone.index) == ["12 months after 1998-06-30"]
+
+
+def test_value_has_the_range_of_the_amount(ahead):
+    values = pd.DataFrame({"value_12m": [70.0, 20.0, 10.0, *[0.0] * 8], "residual_value": 200.0})
+    total = value_total(values, ahead)
+    amount = ahead.loc[("all", "amount")]
+    assert (total["n"], total["value"], total["residual"]) == (11, 100.0, 2200.0)
+    assert total["low"] / total["value"] == pytest.approx(amount["forecast_low"] / amount["expected"])
+    assert total["high"] / total["value"] == pytest.approx(amount["forecast_high"] / amount["expected"])
+    assert total["top"] == pytest.approx(0.9)  # a tenth of 11 customers is two
+
+
+def test_models_that_cannot_be_fitted_say_why():
+    once = cdnow()[cdnow()["n_repeat"] == 0]
+    models = fit_models(once)
+    assert models.purchases == {}
+    assert models.spend is None
+    assert set(models.refused) == {"Pareto/NBD", "BG/NBD", "NBD", "Gamma-Gamma"}
+
+
+def test_an_infinite_mean_amount_is_no_spend_model():
+    """Amounts so heavy-tailed that q <= 1: the mean over all customers is infinite."""
+    generator = np.random.default_rng(8)
+    heavy = cdnow().assign(mean_repeat_amount=1 / generator.gamma(0.6, size=len(cdnow())))
+    heavy["n_paid_repeat"] = 3
+    models = fit_models(heavy)
+    assert models.spend is None
+    assert "mean amount over all customers is infinite" in models.refused["Gamma-Gamma"]
