@@ -57,3 +57,15 @@ def test_equal_scores_are_drawn_in_the_order_of_the_index():
     points = pd.DataFrame({"x": [5.0, 5, 5]}, index=["c", "a", "b"])
     ax = selection.plot_contributions(points, top=2)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_marks_far_from_zero_stand_apart():
+    table = pd.DataFrame(
+        {"current": [-9e4, 0.0, 3e4], "potential": [0.0, 900.0, 1e4], "cell": ["LL", "LH", "HH"]}
+    )
+    ax = selection.plot_value_matrix(table, cut_points={"current": [927.0], "potential": [11.0]}, unit="CNY")
+    ax.figure.canvas.draw()
+    marks = [label.get_text() for label in ax.get_xticklabels()]
+    assert "1,000" in marks
+    assert "100" not in marks
+    assert ax.get_yscale() == "symlog"

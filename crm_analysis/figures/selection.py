@@ -97,8 +97,8 @@ def _scale(ax: Axes, table: pd.DataFrame, cut_points: Mapping[str, Sequence[floa
     for axis, set_scale in (("current", ax.set_xscale), ("potential", ax.set_yscale)):
         size = max((abs(cut) for cut in cut_points[axis]), default=0.0)
         if size > 0 and table[axis].abs().max() > 10 * size:
-            # At a power of ten: otherwise the one below is marked too, on top of the zero.
-            set_scale("symlog", linthresh=10 ** round(np.log10(size)))
+            # Just above a power of ten: otherwise the one below is marked too, on top of the zero.
+            set_scale("symlog", linthresh=1.001 * 10.0 ** round(np.log10(size)))
 
 
 def _corner(cell: str) -> tuple[float, float]:
