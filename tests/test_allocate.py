@@ -71,6 +71,11 @@ def test_candidates_by_hand():
     rows = found[["customer_id", "uses"]].agg(" ".join, axis="columns").tolist()
     assert rows == ["b visits", "b calls", "a visits", "a calls", "c calls"]
     assert found["value_at_stake"].tolist() == [8.0, 8.0, 7.0, 7.0, 1.0]
+    even = placed.assign(current=placed["current"].clip(lower=0.0))
+    assert selection.candidates(even, uses=uses, spared=["visits"])["uses"].tolist()[:2] == [
+        "visits",
+        "calls",
+    ]
     spared = selection.candidates(placed, uses=uses, spared=["visits"])
     assert spared.loc[spared["customer_id"] == "b", "uses"].tolist() == ["calls"]
     assert spared.loc[spared["customer_id"] == "a", "uses"].tolist() == ["visits", "calls"]

@@ -155,13 +155,14 @@ margin = 0.5
 
 def test_profit_over_time_counts_months_observed_from_end_to_end(tmp_path):
     (tmp_path / "small.toml").write_text(SMALL)
-    (tmp_path / "log.csv").write_text(LOG.drop(columns="discount").to_csv(index=False))
+    log = LOG.drop(columns="discount").to_csv(index=False)
+    (tmp_path / "log.csv").write_text(f"{log}e,2024-03-09,0\n")
     (tmp_path / "service.csv").write_text("customer_id,occurred_at,kind\nb,2024-02-09,visit\n")
     ws = crm.open_workspace(tmp_path / "small.toml")
     period = crm.workspace.Period.parse("2024-03")
     found = selection.profit_over_time(ws, "a", period=period, months=2)
-    # March: a 30, b 25 - 30, c -20; February: a 75, b 25 - 30, c 20, d 10; a year before was not observed.
-    assert found.loc["period"].tolist() == pytest.approx([5.0, 2.0, 2 / 3])
+    # March: a 30, b 25 - 30, c -20, e 0; February: a 75, b 25 - 30, c 20, d 10. The year before was not seen.
+    assert found.loc["period"].tolist() == pytest.approx([5.0, 2.0, 0.5])
     assert found.loc["previous"].tolist() == pytest.approx([100.0, 1.0, 0.25])
     assert found.loc["year_before"].isna().all()
     given = selection.profit_over_time(ws, "a", period=period, months=2, margin=1.0)

@@ -79,3 +79,17 @@ def test_cell_ids_are_words(path):
 @NOTEBOOKS
 def test_no_notebook_reads_the_truth(path):
     assert "truth" not in "\n".join(cell.source for cell in cells(path, "code")).lower()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "crm.clv.choose_model(log, customers=customers)",
+        "crm.clv.firm_margin(ws, firm, until=page.period.end)",
+        "crm.clv.value_customers(customers, **models, **scale)",
+    ],
+)
+def test_a_customer_is_worth_the_same_on_every_page(call):
+    for name in ("customer_value", "customer_selection"):
+        code = "\n".join(cell.source for cell in cells(ROOT / "notebooks" / f"{name}.ipynb", "code"))
+        assert call in code
