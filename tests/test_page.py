@@ -396,6 +396,12 @@ def test_a_loss_of_many_customers_is_not_few(page):
     assert [row.count("few") for row in page.html.split("<tr")[2:]] == [0, 1]
 
 
+def test_a_change_of_nothing_has_no_direction():
+    assert Metric("m", "M", "share", 0.2).change(0.20001) == "±0.0"
+    assert Metric("m", "M", None, 100).change(99.99) == "±0.0%"
+    assert Metric("m", "M", "share", 0.2).change(0.25) == "-5.0"
+
+
 def test_minus_nothing_is_nothing():
     assert format_number(-0.0001, "percent", decimals=1) == "0.0%"
     assert format_number(-0.4, "money") == "-0.40"
@@ -417,6 +423,7 @@ def test_words_inside_a_figure_are_in_the_language_of_the_report(monkeypatch):
     assert in_language("Firm A (4,409 judged)", text) == "Firm A（4,409 个可判断）"
     assert in_language("nothing we know", text) == "nothing we know"
     monkeypatch.setitem(mpl.rcParams, "font.family", ["DejaVu Sans", "Noto Sans CJK SC"])
+    monkeypatch.setitem(mpl.rcParams, "axes.titlelocation", "center")
     figure, ax = draw()
     ax.set(xlabel="share of customers", title="A title of the notebook")
     ax.set_xticks([1, 2], ["not returned", "Proposal"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,9 +41,9 @@ class Metric:
         """Change since `base`: relative, in points for shares; None where there is nothing to compare."""
         if self.value is None or base is None or (base <= 0 and self.unit != "share"):
             return None
-        if self.unit == "share":
-            return f"{100 * (self.value - base):+.1f}"
-        return f"{self.value / base - 1:+.1%}"
+        share = self.unit == "share"
+        change = f"{100 * (self.value - base):+.1f}" if share else f"{self.value / base - 1:+.1%}"
+        return change if re.search("[1-9]", change) else f"±{change[1:]}"
 
 
 @dataclass(frozen=True)
