@@ -18,6 +18,7 @@ ENVIRONMENT = ROOT / ".venv"
 TOOLS = ENVIRONMENT / BIN
 UV = "uv>=0.9,<1"
 
+LAB = ["jupyter", "lab", "--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/notebooks"]
 CHECKS = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
@@ -27,7 +28,7 @@ CHECKS = [
 COMMANDS = {
     "report": lambda rest: [["crm-analysis", "report", *(rest or ["data/demo.toml"])]],
     "test": lambda rest: [["pytest", *rest]] if rest else CHECKS,
-    "lab": lambda rest: [["jupyter", "lab", "--ServerApp.ip=127.0.0.1", "--notebook-dir=notebooks", *rest]],
+    "lab": lambda rest: [[*LAB, *rest]],
     "refresh": lambda rest: [["python", "-m", "crm_analysis.report.refresh", *rest]],
     "install": lambda rest: [],
 }
