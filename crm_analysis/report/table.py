@@ -13,6 +13,10 @@ from crm_analysis.report.format import FEW, Kind, format_column, harmless, kind_
 from crm_analysis.report.text import Catalogue
 
 
+# A text cell with more signs is a sentence.
+SENTENCE = 24
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a shown table, its cells written out."""
@@ -73,6 +77,9 @@ def _html_row(shown: Shown, i: int) -> str:
 
 
 def _align(column: Column) -> str:
+    """Class of a column's cells: numbers stand right, dates do not break, sentences get room."""
+    if column.kind == "text":
+        return ' class="words"' if any(len(cell) > SENTENCE for cell in column.cells) else ""
     return ' class="number"' if column.is_number else ' class="date"' if column.kind == "date" else ""
 
 
