@@ -1,5 +1,6 @@
 """A workspace opened: checked once, kept whole or not at all, the same for everybody who opens it."""
 
+import datetime as dt
 import json
 import multiprocessing
 import shutil
@@ -261,3 +262,12 @@ def test_utc_times_and_a_burn_in_are_read_as_the_workspace_says(tmp_path):
     customers = crm.summarise_customers(crm.open_workspace(tmp_path / "small.toml").transactions("b"))
     assert customers["first_at"].dt.strftime("%Y-%m-%d").to_dict() == {"x": "2024-01-06", "y": "2024-03-01"}
     assert customers["history_complete"].to_dict() == {"x": False, "y": True}
+
+
+def test_spend_is_summed_over_the_months_that_begin_in_a_time(opened):
+    january, february, march = (dt.date(2024, month, 1) for month in (1, 2, 3))
+    assert opened.spent("a", since=january, until=march) == 30.5
+    assert opened.spent("a", since=february, until=march) == 20.5
+    assert opened.spent("a", since=january, until=january) == 10
+    assert opened.spent("a", since=march, until=march) == 0
+    assert opened.spent("b", since=january, until=march) is None
