@@ -12,7 +12,6 @@ import pandas as pd
 from crm_analysis.report.format import FEW, Kind, format_column, harmless, kind_of
 from crm_analysis.report.text import Catalogue
 
-
 # A text cell with more signs is a sentence.
 SENTENCE = 24
 
