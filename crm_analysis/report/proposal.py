@@ -31,7 +31,8 @@ ORDERS = {
 DEALS = {
     "opportunity_id": ("opportunityid", "opportunity", "dealid", "deal", "id", "商机编号", "商机"),
     "stage": ("stage", "dealstage", "stagename", "阶段"),
-    "entered_at": ("enteredat", "entered", "stagedate", "changedat", "date", "modifiedat", "日期", "进入时间"),
+    "entered_at": ("enteredat", "entered", "stagedate", "changedat", "date", "modifiedat", "日期",
+                   "进入时间"),
     "owner": ("owner", "ownername", "salesperson", "rep", "负责人"),
     "amount": ("amount", "value", "dealvalue", "金额"),
 }  # fmt: skip
