@@ -74,20 +74,6 @@ def test_bridge_of_customers():
     assert ax.get_xlabel() == "n customers (customers)"
 
 
-def test_split_shows_contributions_and_changes():
-    split = pd.DataFrame(
-        {"before": [100.0, 2.0], "after": [90.0, 2.5], "contribution": [-50.0, 110.0]},
-        index=pd.Index(["customers", "orders per customer"], name="factor"),
-    )
-    ax = base.plot_split(split, unit="CNY")
-    assert [bar.get_width() for bar in ax.containers[0]] == [-50, 110]
-    assert [t.get_text() for t in ax.get_yticklabels()] == [
-        "customers (-10.0%)",
-        "orders per customer (+25.0%)",
-    ]
-    assert [t.get_text() for t in ax.texts] == ["−50", "+110"]
-
-
 def test_whale_curve_is_read_at_both_ends():
     profit = np.array([520, 360, 90, 60, 40, 20, 10, -90, -160, -190.0])
     curve = pd.DataFrame(

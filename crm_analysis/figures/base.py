@@ -1,4 +1,4 @@
-"""The customer base in figures: periods, the bridge, what the factors account for, the whale curve."""
+"""The customer base in figures: periods, the bridge, the whale curve."""
 
 from __future__ import annotations
 
@@ -73,27 +73,6 @@ def plot_bridge(flow: pd.DataFrame, *, measure: str = "revenue", unit: str, ax: 
     ax.set_yticks(range(last + 1), [str(step) for step in flow.index])
     ax.invert_yaxis()
     ax.set(xlabel=f"{measure.replace('_', ' ')} ({unit})")
-    return _finish_bars(ax)
-
-
-def plot_split(split: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Axes:
-    """One bar per factor for what it accounts for; the bars add up to the change.
-
-    Parameters
-    ----------
-    split : index factor; before, after, contribution.
-    unit : of the contributions, for the axis.
-    """
-    ax = _axes(ax)
-    values = split["contribution"].to_numpy(float)
-    ax.barh(range(len(values)), values, 0.6, color=[MORE if v >= 0 else LESS for v in values])
-    _write(ax, list(np.maximum(values, 0)), [_signed(v) for v in values])
-    changes = (split["after"] / split["before"] - 1).to_numpy(float)
-    names = [f"{name} ({change:+.1%})" for name, change in zip(split.index, changes, strict=True)]
-    ax.set_yticks(range(len(values)), names)
-    ax.invert_yaxis()
-    ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set(xlabel=f"accounts for ({unit})")
     return _finish_bars(ax)
 
 
