@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ibis
@@ -76,6 +77,7 @@ def read_spend(source: Any, *, columns: Mapping[str, Any], **options: Any) -> Ch
     """
     read = read_table(source, SPEND, columns=columns, **options)
     checked = check_rows(read.table, SPEND_CHECKS, name=read.place, amount="spend")
+    checked = replace(checked, verdict=read.judged(checked.verdict))
     checked.verdict.raise_if_refused()
     return checked
 
@@ -90,6 +92,7 @@ def read_service(source: Any, *, columns: Mapping[str, Any], **options: Any) -> 
     """
     read = read_table(source, SERVICE, columns=columns, **options)
     checked = check_rows(read.table, SERVICE_CHECKS, name=read.place)
+    checked = replace(checked, verdict=read.judged(checked.verdict))
     checked.verdict.raise_if_refused()
     return checked
 

@@ -90,4 +90,6 @@ def _check(source: Any, columns: Mapping[str, Any], options: dict[str, Any]) -> 
     checked = check_rows(counted, CHECKS, name=read.place)
     named = [column.name for column in SCHEMA.columns if column.name in checked.kept.columns]
     table = checked.kept.select(named)
-    return Customers(table, checked.verdict, checked.set_aside, checked.set_aside_rows, checked.n_rows_in)
+    return Customers(
+        table, read.judged(checked.verdict), checked.set_aside, checked.set_aside_rows, checked.n_rows_in
+    )

@@ -207,7 +207,7 @@ def _check(
         merged=merge(lines),
         observed_from=start,
         observed_until=end,
-        verdict=checked.verdict,
+        verdict=read.judged(checked.verdict),
         set_aside=checked.set_aside,
         set_aside_rows=checked.set_aside_rows,
         n_rows_in=checked.n_rows_in,

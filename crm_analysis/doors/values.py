@@ -30,6 +30,9 @@ class Reading:
     text : the content of the row, for messages.     expected : what a readable row looks like.
     empty : rows with a word for nothing, such as "NULL"; where no row has one, `text` is the value as it is.
     slow : the value takes long to compute.
+    style : how the values are written where the column settled it, such as "dates day first".
+    notes : what should be said of the column, as (name, rest of the sentence after "column 'date' (for
+        occurred_at) "), such as ("Excel serial numbers", "holds Excel serial numbers, read as ...").
     """
 
     value: ir.Value
@@ -38,6 +41,8 @@ class Reading:
     expected: str
     empty: Any = None
     slow: bool = False
+    style: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -36,12 +36,16 @@ class Defect:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything a door found in one table: `n_rows` read, `n_kept` of them kept."""
+    """Everything a door found in one table: `n_rows` read, `n_kept` of them kept.
+
+    reading : how the source was read where it, and not the caller, settled that: "encoding cp1252".
+    """
 
     table: str
     n_rows: int = 0
     n_kept: int = 0
     defects: tuple[Defect, ...] = ()
+    reading: tuple[str, ...] = ()
 
     @property
     def status(self) -> Literal["PASS", "FLAG", "REFUSE"]:
@@ -52,7 +56,7 @@ class Verdict:
 
     def with_defects(self, defects: Iterable[Defect]) -> Verdict:
         """Return the same verdict with further defects."""
-        return Verdict(self.table, self.n_rows, self.n_kept, (*self.defects, *defects))
+        return replace(self, defects=(*self.defects, *defects))
 
     def refused(self) -> DataError:
         """Error that says what refuses the table, every problem at once."""
@@ -81,11 +85,13 @@ class Verdict:
         defects = tuple(
             Defect(**(defect | {"examples": tuple(defect["examples"])})) for defect in content["defects"]
         )
-        return cls(content["table"], content["n_rows"], content["n_kept"], defects)
+        reading = tuple(content["reading"])
+        return cls(content["table"], content["n_rows"], content["n_kept"], defects, reading)
 
     def __str__(self) -> str:
         head = f"{self.table}: {self.status}; {self.n_rows:,} rows read, {self.n_kept:,} kept"
-        return "\n".join([head, *(_as_lines(defect) for defect in self.defects)])
+        how = [f"  read with {'; '.join(self.reading)}"] if self.reading else []
+        return "\n".join([head, *how, *(_as_lines(defect) for defect in self.defects)])
 
 
 def _as_lines(defect: Defect) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
@@ -47,9 +47,10 @@ class Question:
         """Read the source as a canonical table."""
         return read_table(self.source, schema, columns=self.columns, **self.options)
 
-    def check(self, table: ir.Table, wanted: Sequence[Check], name: str) -> Checked:
+    def check(self, table: ir.Table, wanted: Sequence[Check], read: SourceTable) -> Checked:
         """Apply checks to the rows of the source."""
-        return check_rows(table, wanted, name=name, max_set_aside=self.max_set_aside, in_order=False)
+        checked = check_rows(table, wanted, name=read.place, max_set_aside=self.max_set_aside, in_order=False)
+        return replace(checked, verdict=read.judged(checked.verdict))
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def found_entries(read: SourceTable, question: Question, more: Sequence[Check]) 
         *more,
     ]
     table = checks.mark_copies(table, ["opportunity_id", "entered_at"])
-    checked = question.check(table, wanted, read.place)
+    checked = question.check(table, wanted, read)
     rows = _only(checked.kept, "opportunity_id", "stage", "entered_at", "created_at")
     return Found(read.place, rows, checked, notes)
 
@@ -103,7 +104,7 @@ def read_stage_dates(question: Question) -> Found:
     table = table.mutate(first_at=ibis.least(*known), any_at=ibis.coalesce(*dates))
     table = checks.mark_copies(table, ["opportunity_id"])
     wanted = checks.stage_date_checks(question.stages, list(names), question.snapshot_at)
-    checked = question.check(table, wanted, read.place)
+    checked = question.check(table, wanted, read)
     return Found(read.place, _unpivoted(checked.kept, list(names), question.snapshot_at), checked, notes)
 
 
@@ -154,7 +155,7 @@ def read_current_stage(question: Question) -> Found:
         checks.not_declared(table, question.stages),
     ]
     table = checks.mark_copies(table, ["opportunity_id"])
-    checked = question.check(table, wanted, read.place)
+    checked = question.check(table, wanted, read)
     rows = _only(checked.kept, "opportunity_id", "stage", "created_at", "closed_at")
     rows = rows.mutate(seen_on=ibis.literal(question.snapshot_at))
     return Found(read.place, rows, checked, (*notes, _furthest_unknown(read.place)))

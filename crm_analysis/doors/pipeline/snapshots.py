@@ -28,7 +28,7 @@ def read_snapshots(question: Question) -> Found:
     read = _dated_rows(question) if _has_dates(question) else _dated_files(question)
     table = read.table.mutate(entered_at=read.table.snapshot_on.cast("timestamp(6)"))
     more = [checks.repeated("flag"), checks.contradicted("opportunity and snapshot")]
-    found = found_entries(SourceTable(table, read.place), question, more)
+    found = found_entries(replace(read, table=table), question, more)
     return replace(found, notes=(*found.notes, *_about_snapshots(found, question)))
 
 

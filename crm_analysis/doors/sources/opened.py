@@ -10,6 +10,7 @@ from typing import Any
 import ibis.expr.types as ir
 
 from crm_analysis.doors import values
+from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
 MAX_COLUMNS = 2_000
@@ -65,12 +66,16 @@ class Opened:
         `source_file` names the file where there are several.
     parses_text : its text may be parsed here, because it lies in our DuckDB and not in a database of others.
     stored : the DuckDB tables that hold it, to be dropped once its values are typed.
+    reading : how it was read where the file, and not the caller, settled it, such as "encoding cp1252".
+    notes : what was noticed on the way, such as rows above the header that were skipped.
     """
 
     table: ir.Table
     place: str
     parses_text: bool
     stored: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
+    notes: tuple[Defect, ...] = ()
 
 
 def header_names(names: list[str | None]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class SourceTable:
 
     table: ir.Table
     place: str
+    reading: tuple[str, ...] = ()
+    notes: tuple[Defect, ...] = ()
+
+    def judged(self, verdict: Verdict) -> Verdict:
+        """Verdict of a door on this table, with how the source was read and what was noticed there."""
+        return replace(verdict, defects=(*self.notes, *verdict.defects), reading=self.reading)
 
 
 def read_table(
@@ -106,7 +112,25 @@ def typed(opened: Opened, schema: Schema, columns: Mapped, options: Options) -> 
     typed = {name: r.value if counts.get(f"empty {name}", 1) else r.text for name, r in readings.items()}
     table = _projection(opened, mapping, typed, names)
     slow = bool(opened.stored) or (opened.parses_text and any(r.slow for r in readings.values()))
-    return SourceTable(_written(table, opened.stored) if slow else as_view(table), opened.place)
+    return SourceTable(
+        _written(table, opened.stored) if slow else as_view(table),
+        opened.place,
+        reading=(*opened.reading, *_styles(readings, names)),
+        notes=(*opened.notes, *_notes(opened, readings, names)),
+    )
+
+
+def _styles(readings: dict[str, values.Reading], names: dict[str, str]) -> list[str]:
+    """How each column is written, where the column itself settled it."""
+    return [f"{names[name]!r}: {reading.style}" for name, reading in readings.items() if reading.style]
+
+
+def _notes(opened: Opened, readings: dict[str, values.Reading], names: dict[str, str]) -> list[Defect]:
+    return [
+        Defect(what, "flag", f"{opened.place}: column {names[name]!r} (for {name}) {sentence}")
+        for name, reading in readings.items()
+        for what, sentence in reading.notes
+    ]
 
 
 def _absent(opened: Opened, schema: Schema, mapping: Mapped) -> list[str]:
