@@ -1,0 +1,45 @@
+"""What the caller decides about rows that can be treated in more than one way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import ibis.expr.types as ir
+
+from crm_analysis.doors.customers import Customers
+from crm_analysis.errors import ConfigError
+from crm_analysis.workspace import Calendar, Control
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policies:
+    """What is done with rows that can be treated in more than one way.
+
+    refunds : "net in order" takes refunds off the order they belong to, "set aside" leaves them out.
+    cancelled_orders : orders whose id begins with this are cancellations, treated as refunds.
+    drop_duplicates : exact duplicates are always counted; True sets all but one of each aside.
+    max_set_aside : share of rows, above which the log is refused.
+    closed_cohort : the customers are a fixed group, all acquired within the log.
+    burn_in : customers first seen within this length of `observed_from` may be older than the log. By
+        default "6 months" where the log shows that it begins in the middle of customers' lives, else none.
+        A customer's `acquired_at` from the master goes before it.
+    customers : a customer master, read by `read_customers`.
+    control, calendar : the ledger's totals and their tolerance; the calendar of its periods.
+    """
+
+    refunds: Literal["net in order", "set aside"] = "net in order"
+    cancelled_orders: str | None = None
+    drop_duplicates: bool = False
+    max_set_aside: float = 0.05
+    closed_cohort: bool = False
+    burn_in: str | None = None
+    customers: Customers | ir.Table | None = None
+    control: Control | None = None
+    calendar: Calendar | None = None
+
+    def __post_init__(self) -> None:
+        if self.refunds not in ("net in order", "set aside"):
+            raise ConfigError(
+                f"transactions: refunds = {self.refunds!r}: 'net in order' or 'set aside' was expected"
+            )
