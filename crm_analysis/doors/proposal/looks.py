@@ -1,0 +1,202 @@
+"""Columns of a source looked at before anything is mapped: what their first rows could be read as."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from crm_analysis.doors import values
+from crm_analysis.doors.schema import PLACES, Column, Kind
+from crm_analysis.doors.shapes import Unclear, missing
+from crm_analysis.doors.sources.opened import Opened, Options
+
+ROWS_LOOKED_AT = 20_000
+READABLE = 0.8
+CHOICES = {
+    "time": [{"dates": "day first"}, {"dates": "month first"}],
+    "money": [{"decimal": "."}, {"decimal": ","}],
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A column read as one kind of value.
+
+    share : of the values that are filled, those that can be read.
+    style : how they are written, such as "dates day first", where the column settles it.
+    choices : options of which one has to be set, because the column does not settle it.
+    problem : why it cannot be read, or cannot be read in one way only.
+    low, high, total : smallest and largest value and, of money, the sum.
+    """
+
+    share: float = 0.0
+    style: str = ""
+    choices: tuple[dict[str, str], ...] = ()
+    problem: str = ""
+    low: Any = None
+    high: Any = None
+    total: Any = None
+    n_negative: int = 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether most values can be read so."""
+        return self.share >= READABLE
+
+
+@dataclass(frozen=True)
+class Look:
+    """A source column: its name, how many rows are filled, how many values differ, some of them."""
+
+    name: str
+    type: str
+    n_rows: int
+    n_filled: int
+    n_distinct: int
+    examples: tuple[str, ...]
+
+    @property
+    def near_unique(self) -> bool:
+        """Whether nearly every row has a value of its own."""
+        return self.n_filled > 0 and self.n_distinct >= 0.95 * self.n_filled
+
+
+class Looked:
+    """A source that was opened, and its columns.
+
+    names : of the columns, in the order of the source.
+    table : all rows; its columns are what the source holds, text as text.
+    """
+
+    def __init__(self, opened: Opened, options: Options) -> None:
+        self.opened = opened
+        # Times with a zone are looked at in UTC where the local time is not known yet.
+        self.habits = replace(options, timezone=options.timezone or "UTC").habits
+        self.table = opened.table
+        self.names = [name for name in opened.table.columns if name not in PLACES]
+        self._sample = _sample(opened)
+
+    @functools.cached_property
+    def n_rows(self) -> int:
+        """Rows of the whole source."""
+        return int(self.table.count().to_pyarrow().as_py())
+
+    @functools.cache  # noqa: B019 - lives as long as one proposal
+    def look(self, name: str) -> Look:
+        """What the first rows hold in a column."""
+        column = self._sample[name]
+        filled = ~_empty(column)
+        table = self._sample
+        counts = table.agg(
+            n=table.count(), filled=filled.sum(), distinct=column.nunique(where=filled)
+        ).to_pyarrow()
+        row = counts.to_pylist()[0]
+        return Look(
+            name,
+            str(column.type()),
+            row["n"],
+            int(row["filled"] or 0),
+            int(row["distinct"] or 0),
+            tuple(text for text, _ in self.frequent(name, limit=50)),
+        )
+
+    @functools.cache  # noqa: B019
+    def frequent(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """Most frequent values among the first rows, as text, with their counts."""
+        return _frequent(self._sample, name, limit)
+
+    def all_values(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """Most frequent values of the whole column, as text, with their counts."""
+        return _frequent(self.table, name, limit)
+
+    @functools.cache  # noqa: B019
+    def fit(self, name: str, kind: Kind) -> Fit:
+        """How the first rows of a column read as `kind`."""
+        return self._fit(self._sample, name, kind)
+
+    @functools.cache  # noqa: B019
+    def whole_fit(self, name: str, kind: Kind) -> Fit:
+        """How the whole column reads as `kind`."""
+        return self._fit(self.table, name, kind)
+
+    def reading(self, name: str, kind: Kind) -> values.Reading:
+        """The doors' own reading of a whole column.
+
+        Raises
+        ------
+        Unclear
+            It can be read in more than one way, or in none.
+        """
+        return self._read(self.table, name, kind, self.habits)
+
+    def _read(self, table: ir.Table, name: str, kind: Kind, habits: values.Habits) -> values.Reading:
+        return values.read_column(
+            Column(name, kind), table[name], habits=habits, parses_text=self.opened.parses_text
+        )
+
+    def _fit(self, table: ir.Table, name: str, kind: Kind) -> Fit:
+        try:
+            return _measured(table, self._read(table, name, kind, self.habits), kind)
+        except Unclear as unclear:
+            return self._settled(table, name, kind, str(unclear))
+
+    def _settled(self, table: ir.Table, name: str, kind: Kind, problem: str) -> Fit:
+        """Fit where an option has to settle it: the options under which most values are read."""
+        found = []
+        for choice in CHOICES.get(kind, []):
+            try:
+                read = self._read(table, name, kind, replace(self.habits, **choice))
+                found.append((choice, _measured(table, read, kind)))
+            except Unclear:
+                continue
+        found = [(choice, fit) for choice, fit in found if fit.fits]
+        if not found:
+            return Fit(problem=problem)
+        choices = tuple(choice for choice, _ in found)
+        return Fit(share=found[0][1].share, choices=choices, problem=problem)
+
+
+def _sample(opened: Opened) -> ir.Table:
+    """First rows, in a table of their own where the engine is ours."""
+    first = opened.table.limit(ROWS_LOOKED_AT)
+    if not opened.parses_text:
+        return first
+    name = ibis.util.gen_name("sample")
+    opened.table.get_backend().create_table(name, first, temp=True)
+    return opened.table.get_backend().table(name)
+
+
+def _empty(column: ir.Value) -> Any:
+    return missing(column) if column.type().is_string() else column.isnull()
+
+
+def _frequent(table: ir.Table, name: str, limit: int) -> tuple[tuple[str, int], ...]:
+    column = table[name]
+    rows = table.filter(~_empty(column)).select(value=column.cast("string"))
+    counts = rows.group_by("value").agg(n=rows.count()).order_by(ibis.desc("n"), "value").limit(limit)
+    return tuple((row["value"], row["n"]) for row in counts.to_pyarrow().to_pylist())
+
+
+def _measured(table: ir.Table, reading: values.Reading, kind: Kind) -> Fit:
+    """Share that is readable, and the smallest, largest and summed value."""
+    value = reading.value
+    asked = {"read": value.count(), "unread": reading.unreadable.sum()}
+    if kind in ("time", "day", "money", "number"):
+        asked |= {"low": value.min(), "high": value.max()}
+    if kind in ("money", "number"):
+        asked |= {"total": value.sum(), "negative": (value < 0).sum()}
+    row = table.agg(**asked).to_pyarrow().to_pylist()[0]
+    n_read, n_unread = int(row["read"] or 0), int(row["unread"] or 0)
+    return Fit(
+        share=n_read / (n_read + n_unread) if n_read else 0.0,
+        style=reading.style,
+        problem=f"{n_unread:,} values cannot be read, {reading.expected} was expected" if n_unread else "",
+        low=row.get("low"),
+        high=row.get("high"),
+        total=row.get("total"),
+        n_negative=int(row.get("negative") or 0),
+    )
