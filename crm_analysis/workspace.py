@@ -66,7 +66,7 @@ class Source(Settings):
     source: str
     columns: Columns = {}
     table: str | None = None
-    sheet: str | None = None
+    sheet: str | tuple[str, ...] | None = None
     delimiter: Literal[",", ";", "\t", "|", "whitespace"] | None = None
     encoding: str | None = None
     dates: str | None = None
@@ -83,6 +83,7 @@ class TransactionsSource(Source):
     drop_duplicates: bool = False
     max_set_aside: Share = 0.05
     burn_in: str | None = None
+    missing_currency: Literal["set aside", "own"] = "set aside"
 
 
 class PipelineSource(Source):
@@ -95,6 +96,13 @@ class PipelineSource(Source):
     pipeline: str | None = None
     snapshot_at: dt.date
     max_set_aside: Share = 0.05
+
+
+class RatesSource(Source):
+    """Rates of exchange into the workspace's currency."""
+
+    quoted: Literal["own per foreign", "foreign per own"] = "own per foreign"
+    max_age_days: int = Field(default=7, ge=0)
 
 
 class Control(Source):
@@ -115,6 +123,7 @@ class Firm(Settings):
     pipeline: PipelineSource | None = None
     spend: Source | None = None
     service: Source | None = None
+    rates: RatesSource | None = None
     control: Control | None = None
 
     @model_validator(mode="after")

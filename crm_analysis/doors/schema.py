@@ -21,7 +21,7 @@ from crm_analysis.doors.verdict import Consequence, Defect, Verdict
 Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
 N_EXAMPLES = 3
 # Columns beside the schema's that say where a row stands in its source.
-PLACES = ("source_file", "source_line", "source_row")
+PLACES = ("source_file", "source_sheet", "source_line", "source_row")
 _OUR_ENGINES: WeakSet[ibis.BaseBackend] = WeakSet()
 
 
@@ -96,10 +96,15 @@ def own(engine: ibis.BaseBackend) -> ibis.BaseBackend:
     return engine
 
 
+def is_ours(engine: ibis.BaseBackend) -> bool:
+    """Whether the doors may make views and tables in an engine."""
+    return engine in _OUR_ENGINES
+
+
 def as_view(table: ir.Table) -> ir.Table:
     """Table under a name of its own, where the engine is ours: what is built on it compiles at once."""
     engine = table.get_backend()
-    return engine.create_view(ibis.util.gen_name("view"), table) if engine in _OUR_ENGINES else table
+    return engine.create_view(ibis.util.gen_name("view"), table) if is_ours(engine) else table
 
 
 def is_missing(name: str) -> Callable[[ir.Table], Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,15 @@ from typing import Any
 import ibis.expr.types as ir
 
 from crm_analysis.doors import values
+from crm_analysis.doors.schema import PLACES
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
 MAX_COLUMNS = 2_000
+# Blanks of other kinds and line ends become blanks, marks without a width vanish.
+UNSEEN = dict.fromkeys(map(ord, "\u00a0\u202f\u3000\t\r\n"), " ") | dict.fromkeys(
+    map(ord, "\u200b\u200e\u200f\u2060\ufeff"), None
+)
 
 
 class Refusal(Exception):
@@ -24,7 +30,8 @@ class Refusal(Exception):
 class Options:
     """What the caller says about a source; each is needed only where the source does not prove it.
 
-    table, sheet : which table of a database, which sheet of a workbook.
+    table : which table of a database.
+    sheet : which sheet of a workbook, or "table 2" of an HTML page; a list is read one below the other.
     delimiter : "," ";" tab "|" or "whitespace".     encoding : of a text that is not UTF-8.
     dates : "day first", "month first", "year first", "yyyymmdd", or a format such as "%d.%m.%y".
     decimal : "." or ",".     header : False where the first line is data; columns are then "1", "2", ...
@@ -34,7 +41,7 @@ class Options:
     """
 
     table: str | None = None
-    sheet: str | None = None
+    sheet: str | Sequence[str] | None = None
     delimiter: str | None = None
     encoding: str | None = None
     dates: str | None = None
@@ -78,21 +85,55 @@ class Opened:
     notes: tuple[Defect, ...] = ()
 
 
-def header_names(names: list[str | None]) -> list[str]:
+def header_names(names: Sequence[str | None]) -> list[str]:
     """Names of the columns, each there and there once; empty ones at the end belong to no column."""
-    while names and not (names[-1] or "").strip():
-        names = names[:-1]
-    found = [(name or "").strip() for name in names]
+    found = [clean_name(name) for name in names]
+    while found and not found[-1]:
+        found.pop()
     if not all(found):
         raise Refusal(
             f"the header {found} has columns without a name; the first row must name all columns: "
             "delete what is above it"
         )
-    if doubled := sorted({name for name in found if found.count(name) > 1}):
+    return unlike_names(found)
+
+
+def unlike_names(names: list[str]) -> list[str]:
+    """Return the names as they are, where each is there once and is none that the doors use themselves."""
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise Refusal(f"the header names {doubled} twice (duplicate columns); rename one of each")
-    if len(found) > MAX_COLUMNS:
-        raise Refusal(f"the header has {len(found)} columns, at most {MAX_COLUMNS} are read; export fewer")
-    return found
+    small = [name.lower() for name in names]
+    if alike := sorted(name for name, low in zip(names, small, strict=True) if small.count(low) > 1):
+        raise Refusal(f"the columns {alike} differ only in capital letters; rename one of each")
+    if taken := sorted(set(PLACES) & set(small)):
+        raise Refusal(f"the columns {taken} have names under which the place of a row is kept; rename them")
+    if len(names) > MAX_COLUMNS:
+        raise Refusal(f"the header has {len(names)} columns, at most {MAX_COLUMNS} are read; export fewer")
+    return names
+
+
+def clean_name(name: str | None) -> str:
+    """Name of a column without what cannot be seen: blanks around it, odd blanks, marks of no width."""
+    return (name or "").translate(UNSEEN).strip()
+
+
+def shown(name: Any) -> str:
+    """Name of a file, sheet or column for a sentence: what cannot be printed is written as its code."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+@contextmanager
+def held_still(path: Path) -> Iterator[None]:
+    """Refuse a file that another program changes while it is read."""
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise Refusal("the file changed while it was read; wait until it is written, and read it again")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def quoted(text: Any) -> str:
