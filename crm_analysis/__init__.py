@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crm_analysis.customers import customer_table, split_holdout, summarise_customers
     from crm_analysis.doors.customers import check_customers, read_customers
     from crm_analysis.doors.pipeline import check_pipeline, read_pipeline
+    from crm_analysis.doors.rates import read_rates
     from crm_analysis.doors.store import open_workspace
     from crm_analysis.doors.transactions import check_transactions, read_transactions
     from crm_analysis.workspace import Period
@@ -27,6 +28,7 @@ _HOMES = {
     "Period": "workspace",
     "read_customers": "doors.customers",
     "read_pipeline": "doors.pipeline",
+    "read_rates": "doors.rates",
     "read_transactions": "doors.transactions",
     "split_holdout": "customers",
     "summarise_customers": "customers",
@@ -46,6 +48,7 @@ __all__ = [
     "open_workspace",
     "read_customers",
     "read_pipeline",
+    "read_rates",
     "read_transactions",
     "report",
     "rfm",

@@ -37,7 +37,7 @@ from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
 READING = {"table", "sheet", "delimiter", "encoding", "dates", "source_timezone", "decimal", "header"}
-POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside", "burn_in"}
+POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside", "burn_in", "missing_currency"}
 SHAPE = {"shape", "stages", "lost", "renamed_stages", "pipeline", "snapshot_at", "max_set_aside"}
 
 
@@ -172,6 +172,8 @@ class OpenWorkspace:
             observed_until=firm.observed_until,
             closed_cohort=firm.closed_cohort,
             customers=self._master(key),
+            currency=self.settings.currency,
+            rates=firm.rates,
             control=firm.control,
             calendar=self.settings.calendar,
             **source.model_dump(include=POLICIES),
@@ -247,7 +249,7 @@ class OpenWorkspace:
 
     def _files(self, firm: Firm, name: str) -> list[Path] | None:
         """Files that the table is read from; None where a database is among its sources."""
-        names = ("transactions", "customers", "control") if name == "transactions" else (name,)
+        names = ("transactions", "customers", "rates", "control") if name == "transactions" else (name,)
         sources = [getattr(firm, each) for each in names if getattr(firm, each) is not None]
         if any(source.source.startswith("env:") for source in sources):
             return None
@@ -259,6 +261,7 @@ class OpenWorkspace:
             firm.model_dump_json(),
             self.settings.calendar.model_dump_json(),
             self.settings.timezone,
+            self.settings.currency,
             name,
         ]
         found = hashlib.sha256("\n".join([*said, _code_version()]).encode())

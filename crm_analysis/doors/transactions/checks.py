@@ -8,6 +8,7 @@ from dataclasses import replace
 import ibis
 import ibis.expr.types as ir
 
+from crm_analysis.doors.currency import MISSING as MISSING_CURRENCY
 from crm_analysis.doors.schema import Check, Checked, check_rows, is_missing
 from crm_analysis.doors.transactions.policies import Policies
 from crm_analysis.doors.transactions.repeats import comparable, duplicates
@@ -19,12 +20,11 @@ from crm_analysis.errors import ConfigError
 def check_lines(table: ir.Table, policies: Policies, start: dt.date, end: dt.date, *, name: str) -> Checked:
     """Rows of a log that can be trusted, the others under their reason, and what was found in both."""
     table = _with_days_and_refunds(table, policies)
-    checks = [*_presence_checks(start, end), *_policy_checks(policies)]
+    currency = [MISSING_CURRENCY] if "currency" in table.columns else []
+    checks = [*_presence_checks(start, end, currency), *_policy_checks(policies)]
     share = policies.max_set_aside
     checked = check_rows(table, checks, name=name, amount="amount", max_set_aside=share)
-    found = [*_currencies(checked.kept, name)]
-    if not policies.drop_duplicates:
-        found += duplicates(table, name, checked.n_rows_in)
+    found = [] if policies.drop_duplicates else duplicates(table, name, checked.n_rows_in)
     if not checked.verdict.n_kept:
         found.append(
             Defect("no rows", "refuse", f"{name}: no rows are left; correct the source or the dates")
@@ -47,7 +47,7 @@ def _with_days_and_refunds(table: ir.Table, policies: Policies) -> ir.Table:
     return table.mutate(**added)
 
 
-def _presence_checks(start: dt.date, end: dt.date) -> list[Check]:
+def _presence_checks(start: dt.date, end: dt.date, currency: list[Check]) -> list[Check]:
     """Rows that cannot be used, in the order in which a rule claims a row."""
     return [
         Check(
@@ -82,6 +82,7 @@ def _presence_checks(start: dt.date, end: dt.date) -> list[Check]:
             bias="none, if the log is incomplete after that day",
             shows=("occurred_on", "customer_id"),
         ),
+        *currency,
         Check(
             "amount missing",
             "set aside",
@@ -142,18 +143,3 @@ def _policy_checks(policies: Policies) -> list[Check]:
         left_out if policies.refunds == "set aside" else netted,
         for_nothing,
     ]
-
-
-def _currencies(kept: ir.Table, name: str) -> list[Defect]:
-    if "currency" not in kept.columns:
-        return []
-    counts = kept.group_by("currency").agg(n=kept.count(), amount=kept.amount.sum()).order_by("currency")
-    rows = counts.to_pyarrow().to_pylist()
-    if len(rows) < 2:
-        return []
-    found = ", ".join(f"{row['currency']} {row['n']:,} rows {row['amount']:,.2f}" for row in rows)
-    sentence = (
-        f"{name}: several currencies in the column currency ({found}); one was expected: convert the amounts "
-        "in the source, or keep the rows of one currency"
-    )
-    return [Defect("several currencies", "refuse", sentence)]

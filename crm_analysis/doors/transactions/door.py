@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from crm_analysis.doors import control as ledgers
+from crm_analysis.doors.currency import Conversion, in_one_currency, rates_of
 from crm_analysis.doors.schema import as_view
 from crm_analysis.doors.sources import read_table
 from crm_analysis.doors.transactions.begins import acquired, with_burn_in
@@ -85,7 +86,9 @@ def _check(
     names = Policies.__dataclass_fields__
     policies = Policies(**{k: v for k, v in options.items() if k in names})
     reading = {k: v for k, v in options.items() if k not in names}
-    read = read_table(source, SCHEMA, columns=columns, **reading)
+    read = in_one_currency(
+        read_table(source, SCHEMA, columns=columns, **reading), _conversion(policies, start, end, reading)
+    )
     checked = check_lines(read.table, policies, start, end, name=read.place)
     lines = as_view(checked.kept.select(line_columns(checked.kept)))
     log = Transactions(
@@ -100,6 +103,16 @@ def _check(
         acquired=acquired(policies.customers, lines.get_backend()),
     )
     return _with_control(with_burn_in(log, policies, read.place), policies, reading)
+
+
+def _conversion(policies: Policies, start: dt.date, end: dt.date, reading: dict[str, Any]) -> Conversion:
+    return Conversion(
+        own=policies.currency,
+        rates=rates_of(policies.rates, policies.currency, reading),
+        missing=policies.missing_currency,
+        first=start,
+        last=end,
+    )
 
 
 def _with_control(log: Transactions, policies: Policies, reading: dict[str, Any]) -> Transactions:

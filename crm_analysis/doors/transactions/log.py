@@ -22,7 +22,8 @@ class Transactions:
 
     lines : customer_id, occurred_at (local, naive), occurred_on (date), amount decimal(18,4), is_refund, and
         where mapped order_id, product_id, category, quantity, unit_price, unit_cost, discount, currency,
-        channel, and cost (quantity x unit_cost).
+        channel, and cost (quantity x unit_cost). Money converted at rates has amount_original too, which
+        is in `currency`; all else is in the workspace's.
     merged : one row per customer, order (where mapped) and day: amount, cost, n_lines (no refunds),
         n_refunds. Rows without lines are refunds on their own.
     set_aside : reason -> rows;  set_aside_rows : those rows, with their reason.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import ibis.expr.types as ir
 
@@ -25,6 +25,9 @@ class Policies:
         default "6 months" where the log shows that it begins in the middle of customers' lives, else none.
         A customer's `acquired_at` from the master goes before it.
     customers : a customer master, read by `read_customers`.
+    currency : what all amounts are in, or converted to; a column currency that says otherwise is refused.
+    rates : rates of exchange into it: read by `read_rates`, or a source with its columns called date,
+        currency and rate. `missing_currency` = "own" takes rows without a currency to be in it.
     control, calendar : the ledger's totals and their tolerance; the calendar of its periods.
     """
 
@@ -35,6 +38,9 @@ class Policies:
     closed_cohort: bool = False
     burn_in: str | None = None
     customers: Customers | ir.Table | None = None
+    currency: str | None = None
+    rates: Any = None
+    missing_currency: Literal["set aside", "own"] = "set aside"
     control: Control | None = None
     calendar: Calendar | None = None
 
