@@ -87,13 +87,15 @@ class TransactionsSource(Source):
 
 
 class PipelineSource(Source):
-    """The sales pipeline, in one of four shapes."""
+    """The sales pipeline, in one of four shapes; `only` says which rows are meant, by column."""
 
     shape: Literal["history", "stage dates", "current stage", "snapshots"] = "history"
     stages: tuple[str, ...]
     lost: tuple[str, ...] = ("Lost",)
     renamed_stages: dict[str, str] = {}
     pipeline: str | None = None
+    only: dict[str, str | list[str]] = {}
+    outcomes: dict[str, Literal["won", "lost", "open"]] = {}
     snapshot_at: dt.date
     max_set_aside: Share = 0.05
 

@@ -38,7 +38,17 @@ from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
 READING = {"table", "sheet", "delimiter", "encoding", "dates", "source_timezone", "decimal", "header"}
 POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside", "burn_in", "missing_currency"}
-SHAPE = {"shape", "stages", "lost", "renamed_stages", "pipeline", "snapshot_at", "max_set_aside"}
+SHAPE = {
+    "shape",
+    "stages",
+    "lost",
+    "renamed_stages",
+    "pipeline",
+    "only",
+    "outcomes",
+    "snapshot_at",
+    "max_set_aside",
+}
 
 
 def open_workspace(name: str | Path) -> OpenWorkspace:

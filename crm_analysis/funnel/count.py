@@ -230,7 +230,9 @@ def _reached(pipeline: Pipeline, days: int, *, each_stage: bool) -> pd.DataFrame
     """Furthest and last stage number and last amount of each opportunity within `days`; lost is stage -1."""
     created = pipeline.opportunities.select("opportunity_id", "created_on")
     history = pipeline.history.join(created, "opportunity_id")
-    seen = history.filter(history.entered_on <= history.created_on + ibis.interval(days=days))
+    in_time = history.entered_on <= history.created_on + ibis.interval(days=days)
+    # Where only the last stage is known, nobody knows when it was entered: it counts as reached.
+    seen = history.filter(history.entered_on.isnull() | in_time)  # noqa: PD003, Ibis knows this name only
     number = ibis.coalesce(seen.stage_number, LOST)
     also = {f"entered_{k}": (number == k).any() for k in range(len(pipeline.stages)) if each_stage}
     if "amount" in seen.columns:

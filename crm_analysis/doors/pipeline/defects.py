@@ -17,7 +17,7 @@ ENOUGH = 10
 
 
 def find_defects(
-    history: ir.Table, deals: ir.Table, *, name: str, stages: Stages, snapshot_at: dt.date
+    history: ir.Table, deals: ir.Table, *, name: str, stages: Stages, snapshot_at: dt.date, shape: str
 ) -> list[Defect]:
     """Flag what concerns whole opportunities, each with their number and the direction of its bias."""
     facts = _facts(deals)

@@ -9,16 +9,14 @@ from typing import Any
 
 import ibis.expr.types as ir
 
+from crm_analysis.doors.pipeline.current_stage import read_current_stage
 from crm_analysis.doors.pipeline.defects import find_defects
 from crm_analysis.doors.pipeline.entries import current_only, opportunities, stage_history
-from crm_analysis.doors.pipeline.shapes import (
-    Found,
-    Question,
-    read_current_stage,
-    read_history,
-    read_stage_dates,
-)
+from crm_analysis.doors.pipeline.history import read_history
+from crm_analysis.doors.pipeline.outcomes import Outcomes
+from crm_analysis.doors.pipeline.question import Found, Question
 from crm_analysis.doors.pipeline.snapshots import read_snapshots
+from crm_analysis.doors.pipeline.stage_dates import read_stage_dates
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.transactions import as_date
 from crm_analysis.doors.verdict import Defect, Verdict
@@ -40,9 +38,12 @@ class Pipeline:
         `stages`, NULL where lost), entered_at, entered_on; where mapped, owner and amount as they were then.
     opportunities : opportunity_id, created_on, first_stage_number, furthest_stage_number, current_stage,
         outcome ("won", "lost", "open"), closed_on (NULL while open); where mapped, owner, amount, source,
-        segment, account_id, lost_reason. In the shape "current stage" furthest_stage_number is NULL for lost
-        opportunities and first_stage_number for all, and created_on may be NULL.
+        segment, account_id, lost_reason. In the shape "current stage" first_stage_number is NULL for all,
+        created_on may be, and furthest_stage_number is for lost opportunities, unless an outcome column
+        leaves the stage in which they were lost: that one is taken as the furthest.
     rows : the checked rows from which both are made.
+    furthest_known : whether the furthest stage of lost opportunities is known, so that stage rates can be
+        computed.
     set_aside : reason -> rows;  set_aside_rows : those rows, with their reason.
     """
 
@@ -57,18 +58,15 @@ class Pipeline:
     set_aside: dict[str, int]
     set_aside_rows: ir.Table
     n_rows_in: int
-
-    @property
-    def furthest_known(self) -> bool:
-        """Whether the furthest stage of lost opportunities is known, so that stage rates can be computed."""
-        return self.shape != "current stage"
+    furthest_known: bool
 
     def as_of(self, date: dt.date | str) -> Pipeline:
         """Return the pipeline as it stood at the end of an earlier day.
 
         Owner, amount and the other values are those of that day in the shapes "history" and "snapshots"; the
         other two know only the latest. In the shape "current stage" an opportunity that was still open on
-        that day has no stage, and one without a date of creation is left out.
+        that day has no stage, so that stage rates are refused, and one without a date of creation is left
+        out.
         """
         at = as_date(date, "as_of")
         if at > self.snapshot_at:
@@ -78,7 +76,8 @@ class Pipeline:
         if at == self.snapshot_at:
             return self
         history, deals = _tables(self.rows, self.shape, Stages(self.stages, self.lost), at)
-        return replace(self, history=history, opportunities=deals, snapshot_at=at)
+        known = self.furthest_known and self.shape != "current stage"
+        return replace(self, history=history, opportunities=deals, snapshot_at=at, furthest_known=known)
 
 
 def read_pipeline(
@@ -91,6 +90,8 @@ def read_pipeline(
     lost: Sequence[str] = ("Lost",),
     renamed_stages: Mapping[str, str] | None = None,
     pipeline: str | None = None,
+    only: Mapping[str, str | Sequence[str]] | None = None,
+    outcomes: Mapping[str, str] | None = None,
     max_set_aside: float = 0.05,
     **options: Any,
 ) -> Pipeline:
@@ -101,15 +102,19 @@ def read_pipeline(
     source : path, "env:VARIABLE", DataFrame or Ibis table; for snapshots also a folder or a glob of files
         that carry their date in their name (those dated after `snapshot_at` are not read).
     columns : canonical name -> name in the source. Always opportunity_id; then by shape
-        "history": stage, entered_at;
-        "stage dates": stages = {stage: its date column, ...}, lost stages among them where dated;
-        "current stage": stage, created_at, closed_at;
-        "snapshots": stage, and snapshot_on unless file names carry the dates; created_at where known.
+        "history": stage, entered_at; optional from_stage (the stage that was left) and created_at;
+        "stage dates": stages = {stage: its date column, ...}, lost stages among them where dated; optional
+        created_at, and outcome with closed_at (or won_at, lost_at) where no column dates the end;
+        "current stage": stage, created_at, closed_at (or won_at, lost_at); optional outcome;
+        "snapshots": stage, and snapshot_on unless file names carry the dates; optional created_at, outcome.
         Optional in all: owner, amount, source, segment, account_id, lost_reason, pipeline.
+        outcome is a column of words such as "Won", "Lost", "Open" beside a stage that keeps its last value.
     stages : the stages in their order; the last one is the won one.     lost : the lost ones.
     snapshot_at : the last whole day that is seen, local business time.
     renamed_stages : name in the source -> declared name.
     pipeline : which one is read, where the column mapped to `pipeline` holds several.
+    only : column of the source -> value or values; other rows are not read: {"Field": "StageName"}.
+    outcomes : word in the outcome column -> "won", "lost" or "open", where it is not a usual one.
     max_set_aside : share of rows set aside, above which the source is refused.
     options : what the source does not prove (`sources.Options`), and `engine`.
 
@@ -130,7 +135,10 @@ def read_pipeline(
         raise ConfigError(f"pipeline: shape = {shape!r}; one of {list(SHAPES)} was expected")
     declared = Stages.of(stages, lost, renamed_stages or {})
     at = as_date(snapshot_at, "snapshot_at")
-    question = Question(source, columns, declared, at, pipeline, max_set_aside, options)
+    understood = Outcomes.of(outcomes or {})
+    question = Question(
+        source, columns, declared, at, pipeline, only or {}, understood, max_set_aside, options
+    )
     found = SHAPES[shape](question)
     return _pipeline(found, _judged(found), shape, declared, at)
 
@@ -161,7 +169,7 @@ def _pipeline(found: Found, verdict: Verdict, shape: str, stages: Stages, at: dt
         history.order_by("opportunity_id", "sequence").cache(),
         deals.order_by("opportunity_id").cache(),
     )
-    defects = find_defects(history, deals, name=found.name, stages=stages, snapshot_at=at)
+    defects = find_defects(history, deals, name=found.name, stages=stages, snapshot_at=at, shape=shape)
     return Pipeline(
         history=history,
         opportunities=deals,
@@ -174,6 +182,7 @@ def _pipeline(found: Found, verdict: Verdict, shape: str, stages: Stages, at: dt
         set_aside=found.checked.set_aside,
         set_aside_rows=found.checked.set_aside_rows,
         n_rows_in=found.checked.n_rows_in,
+        furthest_known=found.furthest_known,
     )
 
 

@@ -99,35 +99,47 @@ def current_only(rows: ir.Table, *, stages: Stages, at: dt.date) -> tuple[ir.Tab
 
     Parameters
     ----------
-    rows : opportunity_id, stage, created_at, closed_at, seen_on (when the stage was current), and values.
+    rows : opportunity_id, stage, created_at, closed_at, seen_on (when the stage was current), and values;
+        last_stage where an outcome column left the stage in which an opportunity ended.
 
     Returns
     -------
     stage_history and opportunities as above. An opportunity that had not closed at `at` has no stage, unless
-    it was seen by then. When an open one entered its stage is not known: NULL, but for the first stage.
+    it was seen by then. When a stage was entered is not known: NULL, but for the first stage and for the end.
     """
     rows = rows.filter(ibis.coalesce(rows.created_at.date(), rows.seen_on) <= at)
     closed = stages.is_closed(rows.stage)
     closed_on = closed.ifelse(rows.closed_at.date(), ibis.null("date"))
     known = closed.ifelse(closed_on, rows.seen_on) <= at
     stage = known.ifelse(rows.stage, ibis.null("string"))
-    entered_at = closed.ifelse(
-        rows.closed_at, (rows.stage == stages.order[0]).ifelse(rows.created_at, ibis.null("timestamp(6)"))
-    )
+    furthest = stages.number(stage)
+    if "last_stage" in rows.columns:
+        last = known.ifelse(rows.last_stage, ibis.null("string"))
+        furthest = ibis.coalesce(furthest, stages.number(last))
     found = rows.mutate(
         created_on=rows.created_at.date(),
         first_stage_number=ibis.null("int64"),
-        furthest_stage_number=stages.number(stage),
+        furthest_stage_number=furthest,
         current_stage=stage,
         closed_on=known.ifelse(closed_on, ibis.null("date")),
     )
-    entries = rows.filter(known).mutate(
-        sequence=ibis.literal(0, "int64"),
-        stage_number=stages.number(rows.stage),
-        entered_at=entered_at,
-        entered_on=entered_at.date(),
-    )
-    return entries.select(_history_columns(entries)), _finished(found, stages)
+    return _current_entries(rows.filter(known), stages), _finished(found, stages)
+
+
+def _current_entries(rows: ir.Table, stages: Stages) -> ir.Table:
+    """Entry of the stage of today, after that of the last stage before the end where it is known."""
+    closed = stages.is_closed(rows.stage)
+    begun = (rows.stage == stages.order[0]).ifelse(rows.created_at, ibis.null("timestamp(6)"))
+    now = rows.mutate(sequence=ibis.literal(0, "int64"), entered_at=closed.ifelse(rows.closed_at, begun))
+    if "last_stage" in rows.columns:
+        has_last = closed & rows.last_stage.isin(stages.order[:-1])
+        now = now.mutate(sequence=has_last.ifelse(ibis.literal(1, "int64"), ibis.literal(0, "int64")))
+        last = rows.filter(has_last)
+        begun = (last.last_stage == stages.order[0]).ifelse(last.created_at, ibis.null("timestamp(6)"))
+        last = last.mutate(stage=last.last_stage, sequence=ibis.literal(0, "int64"), entered_at=begun)
+        now = now.union(last.select(*now.columns))
+    now = now.mutate(stage_number=stages.number(now.stage), entered_on=now.entered_at.date())
+    return now.select(_history_columns(now))
 
 
 def _finished(found: ir.Table, stages: Stages) -> ir.Table:

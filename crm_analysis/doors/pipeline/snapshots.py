@@ -12,14 +12,15 @@ import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline import checks
-from crm_analysis.doors.pipeline.shapes import ID, STAGE, Found, Question, found_entries, schema_of
+from crm_analysis.doors.pipeline.history import found_entries
+from crm_analysis.doors.pipeline.question import ID, OUTCOME, STAGE, Found, Question, schema_of
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.schema import Check, Column, flag_rows
 from crm_analysis.doors.sources import SourceTable, input_files
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
-SCHEMA = schema_of(ID, STAGE, Column("snapshot_on", "day"), Column("created_at", "time"))
+SCHEMA = schema_of(ID, STAGE, Column("snapshot_on", "day"), Column("created_at", "time"), OUTCOME)
 DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
 
 

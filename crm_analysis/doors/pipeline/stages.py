@@ -75,6 +75,10 @@ class Stages:
         """Return True for the won stage and the lost ones."""
         return stage.isin((self.won, *self.lost))
 
+    def outcome_of(self, name: str) -> str:
+        """'won', 'lost' or 'open' of a declared name."""
+        return "lost" if name in self.lost else "won" if name == self.won else "open"
+
     def outcome(self, stage: ir.StringValue) -> ir.StringValue:
         """'won', 'lost' or 'open'."""
         lost = [(name, "lost") for name in self.lost]
