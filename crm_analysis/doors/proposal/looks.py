@@ -86,6 +86,17 @@ class Looked:
         return int(self.table.count().to_pyarrow().as_py())
 
     @functools.cache  # noqa: B019 - lives as long as one proposal
+    def n_filled(self, name: str) -> int:
+        """Rows of the whole column that hold something."""
+        return int((~_empty(self.table[name])).sum().to_pyarrow().as_py() or 0)
+
+    @functools.cache  # noqa: B019
+    def n_distinct(self, name: str) -> int:
+        """Different values of the whole column."""
+        column = self.table[name]
+        return int(column.nunique(where=~_empty(column)).to_pyarrow().as_py())
+
+    @functools.cache  # noqa: B019
     def look(self, name: str) -> Look:
         """What the first rows hold in a column."""
         column = self._sample[name]
@@ -107,11 +118,23 @@ class Looked:
     @functools.cache  # noqa: B019
     def frequent(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """Most frequent values among the first rows, as text, with their counts."""
-        return _frequent(self._sample, name, limit)
+        return _frequent(self._sample, self._as_text(self._sample, name), limit)
 
+    @functools.cache  # noqa: B019
     def all_values(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """Most frequent values of the whole column, as text, with their counts."""
-        return _frequent(self.table, name, limit)
+        return _frequent(self.table, self._as_text(self.table, name), limit)
+
+    def _as_text(self, table: ir.Table, name: str) -> Any:
+        """Values as ids are read: whole numbers by their digits; where they are none, as they are."""
+        raw = table[name]
+        if not raw.type().is_numeric():
+            return raw
+        try:
+            read = self._read(table, name, "id", self.habits)
+        except Unclear:
+            return raw
+        return raw if table.count(where=read.unreadable).to_pyarrow().as_py() else read.value
 
     @functools.cache  # noqa: B019
     def fit(self, name: str, kind: Kind) -> Fit:
@@ -174,8 +197,7 @@ def _empty(column: ir.Value) -> Any:
     return missing(column) if column.type().is_string() else column.isnull()
 
 
-def _frequent(table: ir.Table, name: str, limit: int) -> tuple[tuple[str, int], ...]:
-    column = table[name]
+def _frequent(table: ir.Table, column: Any, limit: int) -> tuple[tuple[str, int], ...]:
     rows = table.filter(~_empty(column)).select(value=column.cast("string"))
     counts = rows.group_by("value").agg(n=rows.count()).order_by(ibis.desc("n"), "value").limit(limit)
     return tuple((row["value"], row["n"]) for row in counts.to_pyarrow().to_pylist())
@@ -184,7 +206,7 @@ def _frequent(table: ir.Table, name: str, limit: int) -> tuple[tuple[str, int], 
 def _measured(table: ir.Table, reading: values.Reading, kind: Kind) -> Fit:
     """Share that is readable, and the smallest, largest and summed value."""
     value = reading.value
-    asked = {"read": value.count(), "unread": reading.unreadable.sum()}
+    asked = {"read": value.count(), "unread": table.count(where=reading.unreadable)}
     if kind in ("time", "day", "money", "number"):
         asked |= {"low": value.min(), "high": value.max()}
     if kind in ("money", "number"):

@@ -11,6 +11,7 @@ from crm_analysis.doors.schema import Kind
 
 
 def words_of(text: str) -> tuple[str, ...]:
+    """Words between blanks."""
     return tuple(text.split())
 
 
@@ -67,4 +68,4 @@ class Role:
 
 def role(name: str, kind: Kind, *names: str, required: bool = False) -> Role:
     """Role with a tier per text of names."""
-    return Role(name, kind, tuple(("usual name", tuple(text.split())) for text in names), required)
+    return Role(name, kind, tuple((name, words_of(text)) for text in names), required)
