@@ -40,10 +40,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a canonical table is called, and its columns."""
+    """What a canonical table is called, and its columns.
+
+    may_lack : columns that are not required may be mapped and not be there, as in the older one of two files.
+    """
 
     name: str
     columns: tuple[Column, ...]
+    may_lack: bool = False
 
     @property
     def required(self) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,14 +13,17 @@ import ibis.expr.types as ir
 from crm_analysis.doors.pipeline import checks
 from crm_analysis.doors.pipeline.history import found_entries
 from crm_analysis.doors.pipeline.question import ID, OUTCOME, STAGE, Found, Question, schema_of
+from crm_analysis.doors.pipeline.snapshot_days import days_of
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.schema import Check, Column, flag_rows
 from crm_analysis.doors.sources import SourceTable, input_files
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
+ENOUGH = 3
 SCHEMA = schema_of(ID, STAGE, Column("snapshot_on", "day"), Column("created_at", "time"), OUTCOME)
-DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
+# A column may have come or gone while snapshots were taken.
+OF_A_DAY = replace(SCHEMA, may_lack=True)
 
 
 def read_snapshots(question: Question) -> Found:
@@ -49,26 +51,60 @@ def _dated_rows(question: Question) -> SourceTable:
 
 
 def _dated_files(question: Question) -> SourceTable:
-    """All files up to `snapshot_at` as one table, each row with the date in the name of its file."""
-    tables = [
-        _of_day(replace(question, source=file.resolve()).read(SCHEMA).table, day)
-        for day, file in _files(question)
+    """All files up to `snapshot_at` as one table, each row with the day in the name of its file."""
+    name, files = Path(question.source).name, _files(question)
+    reads = [(replace(question, source=file.resolve()).read(OF_A_DAY), day) for day, file in files]
+    there = [c.name for c in SCHEMA.columns if any(c.name in read.table.columns for read, _ in reads)]
+    if set(question.columns) - set(there):
+        # In none of them: refused with the columns of the last one.
+        replace(question, source=files[-1][1].resolve()).read(SCHEMA)
+    extra = {name for read, _ in reads for name in read.table.columns if name.startswith("source:")}
+    wanted = [*there, *sorted(f"source:{name}" for name in question.only if f"source:{name}" in extra)]
+    return SourceTable(
+        ibis.union(*(_of_day(read.table, wanted, day) for read, day in reads)),
+        name,
+        reading=tuple(dict.fromkeys(line for read, _ in reads for line in read.reading)),
+        notes=(*(note for read, _ in reads for note in read.notes), *_lacking(reads, there, name)),
+    )
+
+
+def _of_day(table: ir.Table, wanted: list[str], day: dt.date) -> ir.Table:
+    """Rows of a file; what it lacks is empty."""
+    kinds = {"money": "decimal(18, 4)", "time": "timestamp(6)", "day": "date"}
+    empty = {column.name: kinds.get(column.kind, "string") for column in SCHEMA.columns}
+    values = {
+        name: table[name] if name in table.columns else ibis.null(empty.get(name, "string"))
+        for name in wanted
+    }
+    values |= {name: value.cast("string") for name, value in values.items() if name not in empty}
+    return table.select(**values, snapshot_on=ibis.literal(day))
+
+
+def _lacking(reads: list[tuple[SourceTable, dt.date]], there: list[str], name: str) -> list[Defect]:
+    """Say which columns came or went between snapshots."""
+    lacking = {c: [day for read, day in reads if c not in read.table.columns] for c in there}
+    return [
+        Defect(
+            f"{column} not in all snapshots",
+            "flag",
+            f"{name}: {len(days):,} of {len(reads):,} snapshots ({days[0]} to {days[-1]}) have no column for "
+            f"{column}",
+            bias=f"{column} is empty there: changes of it begin and end with its column",
+        )
+        for column, days in lacking.items()
+        if days
     ]
-    return SourceTable(ibis.union(*tables), Path(question.source).name)
-
-
-def _of_day(table: ir.Table, day: dt.date) -> ir.Table:
-    known = [column.name for column in SCHEMA.columns if column.name in table.columns]
-    return table.select(*known, snapshot_on=ibis.literal(day))
 
 
 def _files(question: Question) -> list[tuple[dt.date, Path]]:
     folder = Path(question.options.get("folder", "."))
     path, there = folder / question.source, input_files(str(question.source), folder)
-    dated = sorted((_day_of(file), file) for file in there if not file.name.startswith("."))
-    days = [day for day, _ in dated]
-    if not days:
+    there = [file for file in there if not file.name.startswith(".")]
+    if not there:
         raise ConfigError(f"pipeline: no files at {path}; give the folder of the snapshots, or a glob")
+    of_file = days_of(there, _root(path), dates=question.options.get("dates"))
+    dated = sorted((day, file) for file, day in of_file.items())
+    days = [day for day, _ in dated]
     if twice := sorted({str(day) for day in days if days.count(day) > 1}):
         raise ConfigError(f"pipeline: {path} has several files of {twice}; leave one snapshot a day")
     if days[0] > question.snapshot_at:
@@ -78,16 +114,12 @@ def _files(question: Question) -> list[tuple[dt.date, Path]]:
     return [(day, file) for day, file in dated if day <= question.snapshot_at]
 
 
-def _day_of(file: Path) -> dt.date:
-    days = {"-".join(parts) for parts in DATE_IN_NAME.findall(file.name)}
-    try:
-        (day,) = days
-        return dt.date.fromisoformat(day)
-    except ValueError:
-        raise ConfigError(
-            f"pipeline: the name {file.name!r} does not carry one date; name snapshots such as "
-            "deals_2025-01-31.csv, or map snapshot_on to a column of dates"
-        ) from None
+def _root(path: Path) -> Path:
+    """Folder of the snapshots: of a glob, the one above its first sign."""
+    if path.is_dir():
+        return path
+    signs = [i for i, part in enumerate(path.parts) if any(sign in part for sign in "*?[")]
+    return Path(*path.parts[: signs[0]]) if signs else path.parent
 
 
 def _about_snapshots(found: Found, question: Question) -> list[Defect]:
@@ -98,6 +130,7 @@ def _about_snapshots(found: Found, question: Question) -> list[Defect]:
         return []
     return [
         _known_to_the_snapshot(found.name, days),
+        *_some_missing(found.name, days),
         *_last_is_early(found.name, days[-1], question.snapshot_at),
         *_cut_off(found, question.stages, days),
     ]
@@ -111,6 +144,27 @@ def _known_to_the_snapshot(name: str, days: list[dt.date]) -> Defect:
     )
     bias = "steps taken and left between two snapshots are not seen: entries and moves back are too few"
     return Defect("times known to the snapshot", "flag", found, bias=bias)
+
+
+def _some_missing(name: str, days: list[dt.date]) -> list[Defect]:
+    """Find holes in a series that is regular but for them."""
+    gaps = [(day, later, (later - day).days) for day, later in pairwise(days)]
+    if len(gaps) < ENOUGH:
+        return []
+    usual = sorted(days for *_, days in gaps)[len(gaps) // 2]
+    # Days of work leave weekends out.
+    longest = max(1.6 * usual, 4 if usual == 1 else 0)
+    holes = [gap for gap in gaps if gap[2] > longest]
+    irregular = [gap for gap in gaps if abs(gap[2] - usual) > max(0.4 * usual, 3)]
+    if not holes or len(irregular) > len(gaps) / 3:
+        return []
+    shown = ", ".join(f"{day} to {later}" for day, later, _ in holes[:3])
+    found = (
+        f"{name}: snapshots are {usual} days apart, and farther in {len(holes)} places ({shown}): some are "
+        "missing"
+    )
+    bias = "stages entered there are dated late, and those that were left again are not seen"
+    return [Defect("snapshots missing", "flag", found, bias=bias)]
 
 
 def _last_is_early(name: str, last: dt.date, at: dt.date) -> list[Defect]:

@@ -92,6 +92,9 @@ def _place(source: Any) -> str:
 def typed(opened: Opened, schema: Schema, columns: Mapped, options: Options) -> SourceTable:
     """Canonical columns of an opened source; everything that cannot be read, or is not there, at once."""
     mapping = columns or {c.name: c.name for c in schema.columns if c.name in opened.table.columns}
+    if schema.may_lack:
+        kept = {*schema.required, *(n for n, w in mapping.items() if w in opened.table.columns)}
+        mapping = {name: where for name, where in mapping.items() if name in kept}
     problems = _absent(opened, schema, mapping)
     readings: dict[str, values.Reading] = {}
     for column, name in _parts(schema, mapping):
