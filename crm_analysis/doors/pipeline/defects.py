@@ -10,6 +10,8 @@ import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline.stages import Stages
+from crm_analysis.doors.pipeline.steps import find_in_steps
+from crm_analysis.doors.pipeline.twins import find_twins
 from crm_analysis.doors.schema import Check, flag_rows, is_missing
 from crm_analysis.doors.verdict import Defect
 
@@ -23,7 +25,8 @@ def find_defects(
     facts = _facts(deals)
     checks = [*_values_missing(deals), *_stalled(facts["longest"], snapshot_at)]
     return [
-        *_reopened(history, stages, name),
+        *(find_in_steps(history, stages, name=name) if shape != "current stage" else []),
+        *find_twins(deals, name=name),
         *(flag_rows(deals, checks, name=name) if checks else []),
         *_outcomes_begin_late(deals, facts, name),
         *_one_sided(facts, name),
@@ -47,21 +50,6 @@ def _days_to_close(deals: ir.Table) -> Any:
     return deals.closed_on.delta(deals.created_on, unit="day")
 
 
-def _reopened(history: ir.Table, stages: Stages, name: str) -> list[Defect]:
-    within = ibis.window(group_by=history.opportunity_id, order_by=history.sequence)
-    check = Check(
-        "reopened",
-        "flag",
-        lambda t: stages.is_closed(t.stage_before),
-        "leave a stage in which the opportunity was won or lost; the last stage decides the outcome",
-        "times to close run to the last closing: they lean long",
-        ("opportunity_id", "stage_before", "stage"),
-        counted="stage entries",
-    )
-    steps = history.mutate(stage_before=history.stage.lag().over(within))
-    return flag_rows(steps, [check], name=name)
-
-
 def _values_missing(deals: ir.Table) -> list[Check]:
     checks = {
         "owner": [
@@ -76,6 +64,8 @@ def _values_missing(deals: ir.Table) -> list[Check]:
             _missing(
                 "amount", "open without amount", "the value of the open pipeline is biased down", "open"
             ),
+            _won_for_nothing(),
+            _below_zero(),
         ],
         "lost_reason": [
             _missing(
@@ -100,6 +90,31 @@ def _missing(column: str, name: str, bias: str, outcome: str | None = None) -> C
         ("opportunity_id",),
         among=_with(outcome) if outcome else None,
         counted=f"{outcome} opportunities" if outcome else "opportunities",
+    )
+
+
+def _won_for_nothing() -> Check:
+    return Check(
+        "won for nothing",
+        "flag",
+        lambda t: t.amount == 0,
+        "have an amount of 0",
+        "the mean amount of a win and velocity are biased down if the amount was not filled in",
+        ("opportunity_id",),
+        among=_with("won"),
+        counted="won opportunities",
+    )
+
+
+def _below_zero() -> Check:
+    return Check(
+        "amount below zero",
+        "flag",
+        lambda t: t.amount < 0,
+        "have an amount below 0",
+        "revenue and velocity are biased down: credits are no deals",
+        ("opportunity_id", "amount"),
+        counted="opportunities",
     )
 
 
