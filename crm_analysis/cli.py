@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 a run failed (or, with `--strict`, the data came with a FL
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from crm_analysis.doors.plain import harmless
 from crm_analysis.errors import ConfigError, CrmError, DataError
 
 app = typer.Typer(
@@ -21,8 +24,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+FLAGGED = "crm-analysis: the data came with a FLAG, and --strict was given"
 WorkspaceName = Annotated[
     str, typer.Argument(help="Name of a workspace in data/ or work/, or its TOML file.")
+]
+SourceOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", "-o", help="name=value, such as sheet=Orders or encoding=gb18030; may be given again."
+    ),
 ]
 PeriodLabel = Annotated[
     str | None,
@@ -52,29 +62,44 @@ def report(
     )
     typer.echo(done.path / "index.html")
     if strict and done.flagged:
-        typer.echo("crm-analysis: the data came with a FLAG, and --strict was given", err=True)
+        typer.echo(FLAGGED, err=True)
         raise typer.Exit(1)
 
 
 @app.command()
-def check(workspace: WorkspaceName) -> None:
-    """Check the data of a workspace and print the verdicts."""
-    from crm_analysis.doors.store import open_workspace
-    from crm_analysis.report.assemble import verdicts_of
-
-    opened = open_workspace(workspace)
-    for firm, verdict in verdicts_of(opened):
-        typer.echo(f"{opened.settings.firm(firm).name}: {verdict}")
+def check(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A workspace, by name or TOML file; or a file, folder or glob to propose one from."
+        ),
+    ],
+    strict: Annotated[bool, typer.Option(help="Exit with 1 where the data come with a FLAG.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts for machines.")] = False,
+    option: SourceOptions = None,
+    name: Annotated[str | None, typer.Option(help="Name of the workspace proposed for a file.")] = None,
+) -> None:
+    """Print the verdicts of a workspace; of a file, propose a workspace and print what it would read."""
+    if _is_workspace(what):
+        if option or name:
+            raise ConfigError("--option and --name are for a file; a workspace says them itself")
+        _check_workspace(what, strict=strict, as_json=as_json)
+    elif strict or as_json:
+        raise ConfigError(
+            "--strict and --json are for a workspace; a file has no verdict before one is confirmed"
+        )
+    else:
+        _check_file(what, _parameters(option or [], "-o"), name or _name_from(what))
 
 
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="Name of the new workspace.")],
-    orders: Annotated[Path, typer.Argument(help="Purchases: CSV, Excel or Parquet.")],
-    deals: Annotated[Path | None, typer.Argument(help="Sales pipeline: CSV, Excel or Parquet.")] = None,
+    orders: Annotated[str, typer.Argument(help="Purchases: a file, folder or glob.")],
+    deals: Annotated[str | None, typer.Argument(help="Sales pipeline: a file, folder or glob.")] = None,
 ) -> None:
     """Propose a workspace from an export, to be read and confirmed, in work/."""
-    from crm_analysis.report.proposal import propose_workspace
+    from crm_analysis.doors.proposal import propose_workspace
 
     path = propose_workspace(name, orders=orders, deals=deals, folder=_work_folder())
     typer.echo(f"{path}: read it and confirm its lines, then run: crm-analysis check {name}")
@@ -110,11 +135,72 @@ def simulate(
         typer.echo(path)
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
+def _is_workspace(what: str) -> bool:
+    """Whether a workspace of that name is there, which goes before a file of the same name.
+
+    Raises
+    ------
+    ConfigError
+        Neither is there.
+    """
+    from crm_analysis.doors.sources import input_files
+    from crm_analysis.workspace import find_workspace
+
+    try:
+        find_workspace(what)
+    except ConfigError as error:
+        if what.startswith(("env:", "package:")) or (not what.endswith(".toml") and input_files(what)):
+            return False
+        raise ConfigError(f"{error}; and no file, folder or glob {what} in {Path.cwd()}") from None
+    return True
+
+
+def _check_workspace(name: str, *, strict: bool, as_json: bool) -> None:
+    """Print the verdict of every table, then exit with what the worst of them asks for."""
+    from crm_analysis.doors.store import open_workspace
+
+    opened = open_workspace(name)
+    verdicts = opened.judged()
+    if as_json:
+        found = [{"firm": firm, "name": table} | v.to_dict() for (firm, table), v in verdicts.items()]
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        for (firm, _), verdict in verdicts.items():
+            typer.echo(verdict.told(before=f"{opened.firm_name(firm)}: "))
+    statuses = [verdict.status for verdict in verdicts.values()]
+    if n_refused := statuses.count("REFUSE"):
+        typer.echo(f"crm-analysis: {n_refused} of {len(statuses)} tables are refused", err=True)
+        raise typer.Exit(2)
+    if strict and "FLAG" in statuses:
+        typer.echo(FLAGGED, err=True)
+        raise typer.Exit(1)
+
+
+def _check_file(source: str, options: dict[str, str], name: str) -> None:
+    """Print what a file seems to hold and write it as a workspace, unless there is one of that name."""
+    from crm_analysis.doors.proposal import check_name, propose_file, show, write_workspace
+
+    proposed = propose_file(source, options)
+    typer.echo(show(proposed))
+    try:
+        path = check_name(name, _work_folder())
+    except ConfigError as error:
+        typer.echo(f"Not written. {error}, or give --name")
+        return
+    write_workspace(name, [proposed], folder=path.parent)
+    typer.echo(f"Written to {path}: read it, confirm its lines, then run: crm-analysis check {name}")
+
+
+def _name_from(source: str) -> str:
+    """Name of a workspace for a file: its own, in letters that name files everywhere."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).stem).strip("_") or "proposed"
+
+
+def _parameters(given: list[str], option: str = "-p") -> dict[str, str]:
     """`["bins=4"]` as {"bins": "4"}."""
     pairs = [text.partition("=") for text in given]
     if wrong := [text for text, (_, sign, _) in zip(given, pairs, strict=True) if not sign]:
-        raise ConfigError(f"-p {wrong[0]!r}: expected name=value")
+        raise ConfigError(f"{option} {wrong[0]!r}: expected name=value")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -130,7 +216,8 @@ def main() -> None:
     try:
         app()
     except CrmError as error:
-        typer.echo(f"crm-analysis: {error}", err=True)
+        # A sentence may quote what a file holds: its lines stay, everything else is made harmless.
+        typer.echo("\n".join(map(harmless, f"crm-analysis: {error}".split("\n"))), err=True)
         sys.exit(2 if isinstance(error, (ConfigError, DataError)) else 1)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +15,8 @@ import pytest
 from small_report import PARAMETERS, SUMMARY, notebook, small_report
 
 from crm_analysis.cli import main
+from crm_analysis.doors.verdict import Verdict
 from crm_analysis.errors import ConfigError
-from crm_analysis.report.proposal import propose_workspace
 from crm_analysis.workspace import read_workspace
 
 COMMAND = [sys.executable, "-m", "crm_analysis.cli"]
@@ -92,13 +93,62 @@ def test_wrong_usage_is_one_sentence_and_nothing_is_written(project, crm, argume
 def test_refused_data_end_with_2_and_their_sentence(project, crm, orders, sentence):
     path = project / "data" / "orders.csv"
     path.unlink() if orders is None else path.write_text(orders)
-    for command in ("report", "check"):
-        done = crm(command, "small")
+    told = crm("report", "small")
+    assert told.stderr.startswith("crm-analysis: ")
+    assert sentence in told.stderr
+    shown = crm("check", "small")
+    assert sentence in shown.stdout
+    assert shown.stderr == "crm-analysis: 2 of 2 tables are refused\n"
+    for done in (told, shown, crm("report", "small", "--strict"), crm("check", "small", "--strict")):
         assert done.returncode == 2
-        assert done.stderr.startswith("crm-analysis: ")
-        assert sentence in done.stderr
         assert "Traceback" not in done.stderr
     assert not (project / "reports" / "runs").exists()
+
+
+def test_all_tables_of_all_firms_are_checked_and_all_refusals_told(project, crm):
+    for name, text in {"masters": "customer_id\n001\n001\n", "spend": "month,spend\n2025-11,12\n"}.items():
+        (project / "data" / f"{name}.csv").write_text(text)
+    firm = '[firms.c]\nname = "Firm C"\nobserved_from = 2022-01-01\nobserved_until = 2025-12-31\n'
+    tables = '[firms.c.transactions]\nsource = "gone.csv"\n[firms.c.spend]\nsource = "spend.csv"\n'
+    master = '[firms.b.customers]\nsource = "masters.csv"\n'
+    path = project / "data" / "small.toml"
+    path.write_text(f"{path.read_text()}\n{master}{firm}{tables}")
+    done = crm("check", "small")
+    assert done.returncode == 2
+    said = " ".join(done.stdout.split())
+    assert "Firm B: masters.csv: REFUSE" in said
+    assert "orders.csv: not checked, because masters.csv is refused; put that right first" in said
+    assert "Firm C: gone.csv: REFUSE" in said
+    assert "no such file" in said
+    assert "Firm C: spend.csv: PASS" in said
+    assert done.stderr == "crm-analysis: 3 of 5 tables are refused\n"
+    told = crm("report", "small")
+    assert told.returncode == 2
+    assert "masters.csv" in told.stderr
+    assert "gone.csv" in told.stderr
+
+
+def test_check_as_json_gives_every_verdict_back(project, crm):
+    done = crm("check", "small", "--json")
+    _, found = json.loads(done.stdout)
+    assert (found.pop("firm"), found.pop("name"), found["status"]) == ("b", "transactions", "PASS")
+    assert Verdict.from_dict(found).n_kept == 4
+    (project / "data" / "orders.csv").unlink()
+    done = crm("check", "small", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)[0]["status"] == "REFUSE"
+
+
+def test_a_workspace_goes_before_a_file_of_its_name_and_neither_is_a_sentence(project, crm):
+    (project / "small").mkdir()
+    (project / "small" / "orders.csv").write_text("customer,date,amount\n1,2025-11-03,5\n")
+    assert "orders.csv: PASS" in crm("check", "small").stdout
+    done = crm("check", "nothing")
+    assert done.returncode == 2
+    assert "no data/nothing.toml or work/nothing.toml" in done.stderr
+    assert f"no file, folder or glob nothing in {project}" in done.stderr
+    done = crm("check", "data/nothing.toml")
+    assert (done.returncode, "no file data/nothing.toml" in done.stderr) == (2, True)
 
 
 def test_a_misspelt_key_is_named(project, crm):
@@ -129,10 +179,12 @@ def test_check_prints_the_verdicts(project, crm):
 def test_strict_ends_with_1_on_a_flag(project, crm):
     orders = project / "data" / "orders.csv"
     orders.write_text(orders.read_text() + "003,2025-12-24,7.00\n")
-    assert "FLAG" in crm("check", "small").stdout
-    done = crm("report", "small", "--strict")
-    assert done.returncode == 1
-    assert "the data came with a FLAG" in done.stderr
+    done = crm("check", "small")
+    assert (done.returncode, "FLAG" in done.stdout) == (0, True)
+    for command in ("check", "report"):
+        done = crm(command, "small", "--strict")
+        assert done.returncode == 1
+        assert done.stderr.endswith("crm-analysis: the data came with a FLAG, and --strict was given\n")
     index = project / "reports" / "small" / "2025-12" / "index.html"
     assert '<strong class="badge">FLAG</strong>' in index.read_text()
 
@@ -195,46 +247,100 @@ def test_a_signal_ends_the_run_at_once_and_leaves_nothing_behind(project, number
 # Workspaces and notebooks of one's own --------------------------------------------------------------------
 
 
-def test_init_proposes_a_workspace_that_becomes_one_when_confirmed(project, crm):
-    done = crm("init", "mine", "data/orders.csv")
-    path = project / "work" / "mine.toml"
-    assert done.returncode == 0
-    assert str(path) in done.stdout
-    assert (
-        'columns = { customer_id = "customer", occurred_at = "date", amount = "amount" }' in path.read_text()
-    )
-    with pytest.raises(ConfigError, match=r"'currency' is missing.*observed_until' is missing"):
-        read_workspace(path)
+def confirmed(path):
+    """The workspace with the lines of a confirmed proposal."""
     lines = path.read_text().splitlines()
     for key in ("currency", "timezone", "observed_from", "observed_until"):
         lines = [line.removeprefix("# ") if line.startswith(f"# {key} =") else line for line in lines]
     path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("init", "mine", "data/orders.csv"), ("check", "data/orders.csv", "--name", "mine")]
+)
+def test_a_proposal_becomes_a_workspace_when_confirmed_and_not_before(project, crm, arguments):
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    done = crm(*arguments)
+    path = project / "work" / "mine.toml"
+    assert done.returncode == 0
+    assert str(path) in done.stdout
+    assert {path: path.read_bytes() for path in before} == before
+    assert {p for p in project.rglob("*") if p.is_file()} == {*before, path}
+    assert tomllib.loads(path.read_text())["firms"]["a"]["transactions"]["columns"] == {
+        "customer_id": "customer",
+        "occurred_at": "date",
+        "amount": "amount",
+    }
+    with pytest.raises(ConfigError, match=r"'currency' is missing.*observed_until' is missing"):
+        read_workspace(path)
+    confirmed(path)
     settings = read_workspace(path)
     assert settings.firms["a"].observed_until.isoformat() == "2025-12-24"
     assert crm("check", "mine").returncode == 0
 
 
-def test_init_does_not_overwrite(project, crm):
-    crm("init", "mine", "data/orders.csv")
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("init", "mine", "data/orders.csv"), 2), (("check", "mine.csv"), 0)]
+)
+def test_a_workspace_that_is_there_is_not_overwritten(project, crm, arguments, code):
+    (project / "work").mkdir()
     (project / "work" / "mine.toml").write_text("mine")
-    done = crm("init", "mine", "data/orders.csv")
-    assert done.returncode == 2
-    assert "is there already; it is not overwritten" in done.stderr
+    (project / "mine.csv").write_text("customer,date,amount\n1,2025-11-03,5\n")
+    # The file first: the workspace of its name goes before "mine" alone, not before "mine.csv".
+    done = crm(*arguments)
+    assert done.returncode == code
+    assert "is there already; it is not overwritten" in done.stderr + done.stdout
     assert (project / "work" / "mine.toml").read_text() == "mine"
 
 
-def test_init_reads_deals_and_says_what_it_did_not_find(tmp_path):
-    orders, deals = tmp_path / "o.csv", tmp_path / "d.csv"
-    orders.write_text("Customer ID;InvoiceDate;Quantity;Price;Invoice\n12;2011-12-09;2;3,5;A\n")
-    deals.write_text("id,stage,date\n1,Lead,2025-01-01\n1,Won,2025-01-02\n2,Lead,2025-01-03\n")
-    text = propose_workspace("x", orders=orders, deals=deals, folder=tmp_path / "work").read_text()
-    assert 'amount = { quantity = "Quantity", unit_price = "Price" }' in text
-    assert '# shape = "history"' in text
-    assert '# stages = ["Lead", "Won"]' in text
-    assert 'opportunity_id = "id", stage = "stage", entered_at = "date"' in text
-    orders.write_text("a;b\n1;2\n")
-    text = propose_workspace("y", orders=orders, deals=None, folder=tmp_path / "work").read_text()
-    assert "# confirm: no column looks like customer_id; columns: ['a', 'b']" in text
+def test_check_of_a_file_prints_what_it_would_read(project, crm):
+    done = crm("check", "data/orders.csv")
+    assert done.returncode == 0
+    assert done.stdout.startswith("orders.csv: 4 rows, taken for purchases (transactions)")
+    assert "  occurred_at    'date': named like the time of an entry; " in done.stdout
+    assert "crm-analysis check orders\n" in done.stdout
+
+
+def test_check_of_a_file_that_the_doors_refuse_says_their_sentence(project, crm):
+    (project / "empty.csv").write_text("")
+    done = crm("check", "empty.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("crm-analysis: empty.csv: the file is empty")
+    assert not (project / "work").exists()
+
+
+def test_options_of_a_file_are_used_and_written(project, crm):
+    (project / "chinese.csv").write_bytes("客户编号,日期,金额\n甲,2025-11-03,5\n".encode("gb18030"))
+    done = crm("check", "chinese.csv", "-o", "encoding=gb18030")
+    assert "'客户编号'" in done.stdout
+    proposed = tomllib.loads((project / "work" / "chinese.toml").read_text())
+    assert proposed["firms"]["a"]["transactions"]["encoding"] == "gb18030"
+    assert "no option sheets" in crm("check", "chinese.csv", "-o", "sheets=1").stderr
+    assert "for a file" in crm("check", "small", "-o", "sheet=1").stderr
+    assert "for a workspace" in crm("check", "chinese.csv", "--strict").stderr
+
+
+def test_init_takes_deals_too(project, crm):
+    (project / "deals.csv").write_text(
+        "opportunity_id,stage,entered_at\n1,Lead,2025-01-01\n1,Won,2025-01-02\n2,Lead,2025-01-03\n"
+    )
+    assert crm("init", "mine", "data/orders.csv", "deals.csv").returncode == 0
+    firm = tomllib.loads((project / "work" / "mine.toml").read_text())["firms"]["a"]
+    assert firm["pipeline"]["source"] == str(project / "deals.csv")
+
+
+def test_terminal_escapes_in_a_file_do_not_reach_the_terminal(project, crm):
+    (project / "bad.csv").write_text("customer,date,amount,\x1b[31mred\n\x1b]0;x\x07,2025-11-03,5,1\n")
+    done = crm("check", "bad.csv")
+    assert "\x1b" not in done.stdout + done.stderr
+    text = (project / "work" / "bad.toml").read_text()
+    assert "\x1b" not in text
+    orders = project / "data" / "orders.csv"
+    orders.write_text(orders.read_text() + "\x1b[2J,soon\x1b[2J,5\n")
+    for command in ("check", "report"):
+        done = crm(command, "small")
+        assert done.returncode == 2
+        assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_explore_copies_a_notebook_with_its_parameters_and_keeps_what_is_there(project, crm):

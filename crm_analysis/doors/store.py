@@ -31,8 +31,8 @@ from crm_analysis.doors.pipeline import Pipeline, read_pipeline
 from crm_analysis.doors.schema import Checked
 from crm_analysis.doors.sources import connect, input_files
 from crm_analysis.doors.transactions import Transactions, as_date, merge, read_transactions
-from crm_analysis.doors.verdict import Verdict
-from crm_analysis.errors import ConfigError
+from crm_analysis.doors.verdict import Defect, Verdict
+from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
@@ -158,18 +158,48 @@ class OpenWorkspace:
         )
 
     def verdicts(self) -> dict[tuple[str, str], Verdict]:
-        """Verdict of every table of the workspace: (firm, table) -> verdict; all of them are checked."""
+        """Verdict of every table of the workspace: (firm, table) -> verdict; all of them are checked.
+
+        Raises
+        ------
+        DataError
+            With what refuses any of them, all tables at once.
+        """
+        found = self.judged()
+        refused = [verdict for verdict in found.values() if verdict.status == "REFUSE"]
+        if refused:
+            raise DataError("\n".join(str(verdict.refused()) for verdict in refused), verdict=refused[0])
+        return found
+
+    def judged(self) -> dict[tuple[str, str], Verdict]:
+        """Return the same verdicts, those of refused tables among them."""
+        found: dict[tuple[str, str], Verdict] = {}
+        readers: dict[str, Callable[[str], Any]] = {
+            "customers": self.customers,
+            "transactions": self.transactions,
+            "pipeline": self.pipeline,
+            "spend": self.spend,
+            "service": self._service,
+        }
         for firm, settings in self.settings.firms.items():
-            for name, reader in (
-                ("transactions", self.transactions),
-                ("customers", self.customers),
-                ("pipeline", self.pipeline),
-                ("spend", self.spend),
-                ("service", self._service),
-            ):
+            for name, reader in readers.items():
                 if getattr(settings, name) is not None:
-                    reader(firm)
-        return {key: table.verdict for key, table in self._tables.items()}
+                    master = found.get((firm, "customers")) if name == "transactions" else None
+                    found[firm, name] = self._judge(firm, name, reader, master)
+        return found
+
+    def _judge(self, firm: str, name: str, reader: Callable[[str], Any], needed: Verdict | None) -> Verdict:
+        """Verdict of one table; where the table that it needs is refused, it cannot be read."""
+        if needed is not None and needed.status == "REFUSE":
+            place = Path(getattr(self.settings.firm(firm), name).source).name
+            sentence = f"{place}: not checked, because {needed.table} is refused; put that right first"
+            return Verdict(place, defects=(Defect("not checked", "refuse", sentence),))
+        try:
+            reader(firm)
+        except DataError as error:
+            return error.verdict or Verdict(name, defects=(Defect("refused", "refuse", str(error)),))
+        verdict: Verdict = self._tables[firm, name].verdict
+        return verdict
 
     # Reading ----------------------------------------------------------------------------------------------
 

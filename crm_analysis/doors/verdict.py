@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from crm_analysis.doors.plain import wrapped
 from crm_analysis.errors import DataError
 
 Consequence = Literal["set aside", "flag", "refuse"]
@@ -89,16 +90,24 @@ class Verdict:
         return cls(content["table"], content["n_rows"], content["n_kept"], defects, reading)
 
     def __str__(self) -> str:
-        head = f"{self.table}: {self.status}; {self.n_rows:,} rows read, {self.n_kept:,} kept"
-        how = [f"  read with {'; '.join(self.reading)}"] if self.reading else []
-        return "\n".join([head, *how, *(_as_lines(defect) for defect in self.defects)])
+        return self.told()
+
+    def told(self, before: str = "") -> str:
+        """Return the verdict as lines to read, the first one after `before`."""
+        head = f"{before}{self.table}: {self.status}; {self.n_rows:,} rows read, {self.n_kept:,} kept"
+        how = (
+            [wrapped(f"read with {'; '.join(self.reading)}", first="  ", indent="    ")]
+            if self.reading
+            else []
+        )
+        return "\n".join([wrapped(head, indent="  "), *how, *map(_as_lines, self.defects)])
 
 
 def _as_lines(defect: Defect) -> str:
+    """Sentences of a defect, wrapped; whatever its values hold, they stay on their lines."""
     money = "" if defect.share_of_revenue is None else f" ({defect.share_of_revenue:.1%} of revenue)"
-    lines = [f"- {defect.consequence}: {defect.found}{money}"]
-    if defect.examples:
-        lines.append(f"  for example {'; '.join(defect.examples)}")
-    if defect.bias:
-        lines.append(f"  bias: {defect.bias}")
+    head = f"{defect.consequence}, {defect.name}: {defect.found}{money}"
+    below = [f"for example {'; '.join(defect.examples)}"] if defect.examples else []
+    below += [f"bias: {defect.bias}"] if defect.bias else []
+    lines = [wrapped(head, first="- ", indent="  "), *(wrapped(s, first="  ", indent="    ") for s in below)]
     return "\n".join(lines)

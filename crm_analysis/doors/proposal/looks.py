@@ -216,7 +216,7 @@ def _measured(table: ir.Table, reading: values.Reading, kind: Kind) -> Fit:
     return Fit(
         share=n_read / (n_read + n_unread) if n_read else 0.0,
         style=reading.style,
-        problem=f"{n_unread:,} values cannot be read, {reading.expected} was expected" if n_unread else "",
+        problem=f"{n_unread:,} not readable, {reading.expected} was expected" if n_unread else "",
         low=row.get("low"),
         high=row.get("high"),
         total=row.get("total"),

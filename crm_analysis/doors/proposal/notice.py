@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from crm_analysis.doors.proposal import toml
 from crm_analysis.doors.proposal.looks import Looked
 from crm_analysis.doors.proposal.names import plain
-from crm_analysis.doors.proposal.part import currency_of, is_product
+from crm_analysis.doors.proposal.part import currency_of
 from crm_analysis.doors.proposal.roles import Choice
 from crm_analysis.doors.proposal.usual import STATUS
 
@@ -42,15 +42,15 @@ def noticed(table: Looked, choices: Mapping[str, Choice]) -> Notices:
     notices = Notices()
     if not any(name.isidentifier() or re.search(r"[^\W\d]", name) for name in table.names):
         notices.add("the first line looks like data; if there is no header, set header = false")
-    _refunds(table, choices, columns, notices)
+    _refunds(table, columns, notices)
     _currencies(table, columns, notices)
     _states(table, notices)
     _tests(table, columns, notices)
-    _repeated_totals(table, choices, columns, notices)
+    _repeated_totals(table, columns, notices)
     return notices
 
 
-def _refunds(table: Looked, choices: Mapping[str, Choice], columns: dict[str, str], notices: Notices) -> None:
+def _refunds(table: Looked, columns: dict[str, str], notices: Notices) -> None:
     signed = columns.get("amount") or columns.get("quantity")
     n_negative = table.whole_fit(signed, "number").n_negative if signed else 0
     if not n_negative:
@@ -110,17 +110,16 @@ def _tests(table: Looked, columns: dict[str, str], notices: Notices) -> None:
         notices.add(sentence, toml.open_line("test_customers", found, "confirm: tests?"))
 
 
-def _repeated_totals(
-    table: Looked, choices: Mapping[str, Choice], columns: dict[str, str], notices: Notices
-) -> None:
+def _repeated_totals(table: Looked, columns: dict[str, str], notices: Notices) -> None:
     """Totals of orders that stand on every line of the order: their sum is a multiple."""
-    if is_product(choices) or not {"order_id", "amount"} <= set(columns):
+    if not {"order_id", "amount", "product_id"} <= set(columns):
         return
-    rows = table.table.select(order=table.table[columns["order_id"]], amount=table.table[columns["amount"]])
-    orders = rows.group_by("order").agg(
-        n=rows.count(), filled=rows.amount.count(), kinds=rows.amount.nunique()
-    )
-    several = orders.filter((orders.n > 1) & (orders.filled == orders.n) & orders.order.notnull())
+    asked = {name: table.table[columns[name]] for name in ("order_id", "amount", "product_id")}
+    rows = table.table.select(**asked)
+    money = rows.amount
+    each = {"products": rows.product_id.nunique(), "filled": money.count(), "kinds": money.nunique()}
+    orders = rows.group_by("order_id").agg(n=rows.count(), **each)
+    several = orders.filter((orders.products > 1) & (orders.filled == orders.n) & orders.order_id.notnull())
     row = several.agg(n=several.count(), same=(several.kinds == 1).sum()).to_pyarrow().to_pylist()[0]
     if row["n"] >= MOST and row["same"] >= 0.9 * row["n"]:
         notices.add(

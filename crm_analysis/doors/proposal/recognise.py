@@ -33,6 +33,14 @@ def _is_spend(table: Looked, orders: Part) -> bool:
     return all(choice.named for choice in propose_spend(table).choices.values() if choice.role.required)
 
 
+def is_recognised(part: Part) -> bool:
+    """Whether the names say what was sold: two of customer, time and money at least."""
+    if part.kind != "transactions":
+        return True
+    money = part.choices["amount"].named or is_product(part.choices)
+    return money + part.choices["customer_id"].named + part.choices["occurred_at"].named > 1
+
+
 def _is_master(table: Looked, orders: Part) -> bool:
     """Whether every row is a customer of its own, with facts about them and no money at a time."""
     who = orders.choices["customer_id"].chosen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm_analysis.doors.plain import padded, wrapped
 from crm_analysis.doors.proposal.describe import describe, total_of_product
 from crm_analysis.doors.proposal.part import is_product, note_of, pieces_of, question
+from crm_analysis.doors.proposal.recognise import is_recognised
 from crm_analysis.doors.proposal.roles import Choice
 from crm_analysis.doors.proposal.workspace import Proposed
 
@@ -21,7 +22,8 @@ def show(proposed: Proposed) -> str:
     """Return what the file is, the columns proposed with what they hold, and what stands out."""
     part, table = proposed.part, proposed.table
     how = f"; read with {'; '.join(table.opened.reading)}" if table.opened.reading else ""
-    head = f"{table.opened.place}: {table.n_rows:,} rows, taken for {WORDS[part.kind]} ({part.kind}){how}"
+    taken = "taken for" if is_recognised(part) else "not recognised by its columns; else taken for"
+    head = f"{table.opened.place}: {table.n_rows:,} rows, {taken} {WORDS[part.kind]} ({part.kind}){how}"
     lines = [wrapped(head, indent="  ")]
     lines += [wrapped(f"{note.found}", first="  - ", indent="    ") for note in table.opened.notes]
     for name, choice in part.choices.items():

@@ -71,7 +71,7 @@ OCCURRED = Role(
     "time",
     (
         (
-            "when it was sold",
+            "the time of a sale",
             (
                 *each(SOLD, WHEN),
                 *each("date datetime", SOLD),
@@ -87,7 +87,7 @@ OCCURRED = Role(
             ),
         ),
         (
-            "when it was entered",
+            "the time of an entry",
             words_of(
                 "createdat created createddate createdon createdtime creationdate datecreated "
                 "erdat budat postingdate effectivedate date datetime timestamp time day when "
@@ -95,7 +95,7 @@ OCCURRED = Role(
             ),
         ),
         (
-            "when it was paid",
+            "the time of a payment",
             (
                 *each("paid payment", WHEN),
                 *words_of("datepaid 订单付款时间 付款时间 付款日期 支付时间 支付日期"),
@@ -109,7 +109,7 @@ AMOUNT = Role(
     "money",
     (
         (
-            "what was paid",
+            "money paid",
             words_of(
                 "amountpaid totalpaid paidamount 实付金额 实付款 买家实际支付金额 实际支付金额 "
                 "买家实付金额 订单实付金额 实收金额 实付总额"
