@@ -6,8 +6,8 @@ they are, in their own engine. What can be understood in two ways is refused wit
 """
 
 from crm_analysis.doors.sources.engine import connect, default_engine
-from crm_analysis.doors.sources.files import find_file, input_files
 from crm_analysis.doors.sources.opened import Options
+from crm_analysis.doors.sources.paths import find_file, input_files
 from crm_analysis.doors.sources.typed import SourceTable, read_table
 
 __all__ = ["Options", "SourceTable", "connect", "default_engine", "find_file", "input_files", "read_table"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,29 @@ class Opened:
     reading: tuple[str, ...] = ()
     notes: tuple[Defect, ...] = ()
 
+    def noting(self, *notes: Defect) -> Opened:
+        """Return the same source with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+    def reading_also(self, *how: str) -> Opened:
+        """Return the same source with more on how it was read."""
+        return replace(self, reading=(*self.reading, *how))
+
+
+def chosen(asked: str | Sequence[str] | None, there: Sequence[str], what: str) -> list[str]:
+    """Tables or sheets that are meant: those asked for, or the only one."""
+    if asked is None and len(there) == 1:
+        return list(there)
+    if asked is None:
+        several = ", or to a list of those that belong together" if what == "sheet" else ""
+        raise Refusal(f"holds {len(there)} {what}s, {[*there]}; set {what} to the one that is meant{several}")
+    names = [asked] if isinstance(asked, str) else list(asked)
+    if absent := [name for name in names if name not in there]:
+        raise Refusal(f"has no {what} {', '.join(map(repr, absent))}; {what}s there: {[*there]}")
+    if not names or len(set(names)) < len(names):
+        raise Refusal(f"{what} = {names} must name each {what} that is meant once; {what}s there: {[*there]}")
+    return names
+
 
 def header_names(names: Sequence[str | None]) -> list[str]:
     """Names of the columns, each there and there once; empty ones at the end belong to no column."""
@@ -139,3 +162,8 @@ def _state(path: Path) -> tuple[int, int, int]:
 def quoted(text: Any) -> str:
     """Text between single quotes of SQL."""
     return str(text).replace("'", "''")
+
+
+def named(column: str) -> str:
+    """Name of a column in SQL."""
+    return '"' + column.replace('"', '""') + '"'
