@@ -74,14 +74,6 @@ def test_other_encodings_are_proven_by_their_mark_or_stated(tmp_path, encoding):
     assert rows(path, **stated) == one()
 
 
-def test_a_text_that_is_not_utf8_is_refused_with_the_byte(tmp_path):
-    path = write(tmp_path, "customer,date,amount\n007é,2024-01-05,1.5\n", encoding="cp1252")
-    assert refusal(path) == (
-        "sales.csv: byte 24 is not UTF-8 (b'\\xe9,20'); set encoding to what wrote the "
-        "file, such as 'gb18030' or 'cp1252'"
-    )
-
-
 def test_quoted_delimiters_quotes_and_line_ends_are_kept(tmp_path):
     path = write(tmp_path, 'customer,date,amount\n"a,""b""\nc",2024-01-05,1.5\nd,2024-13-05,1\n')
     message = refusal(path)

@@ -1,0 +1,10 @@
+"""Delimited text: encoding, line ends and dialect are proven by the file or stated; nothing is sniffed.
+
+`scan` looks at the bytes, `encoding` finds what they mean (`evidence` where no mark says it), `lines` mends
+mixed line ends, `dialect` finds delimiter and header, `load` lets DuckDB read, and `ragged` says which lines
+it could not. `door` calls them in turn.
+"""
+
+from crm_analysis.doors.sources.text.door import open_text
+
+__all__ = ["open_text"]
