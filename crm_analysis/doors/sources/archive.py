@@ -14,7 +14,7 @@ MOST_UNPACKED = 4_000 * MEGABYTE
 MOST_STRINGS = 300 * MEGABYTE
 MOST_PER_ROW = 16 * MEGABYTE
 # Sheets shrink to a tenth or a thirtieth; a hundredth is made to harm.
-MOST_SHRUNK, WORTH_A_LOOK = 100, 50 * MEGABYTE
+MOST_SHRUNK, WORTH_A_LOOK = 100, 32 * MEGABYTE
 STRINGS = "xl/sharedStrings.xml"
 ROW = re.compile(rb"<(?:\w+:)?row[\s>/]")
 # Comments and document types are written by no spreadsheet; they would hide where rows end.

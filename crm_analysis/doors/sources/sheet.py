@@ -6,6 +6,7 @@ size that the file states: each of them loses sales without a word.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from crm_analysis.doors.sources.headers import Row
 from crm_analysis.doors.sources.opened import Refusal
 
 MOST_ROWS, MOST_COLUMNS = 1 << 20, 1 << 14
+FIRST_DAY = dt.datetime(1900, 1, 1)
 NOT_SAVED = "a formula without its result"
 # Control characters as Excel writes them.
 ESCAPED = re.compile(r"_x(00[01][0-9A-Fa-f])_")
@@ -101,9 +103,19 @@ class _Parser(WorkSheetParser):
             cell["value"] = None if value == "#N/A" else Broken(value)
         elif kind == "s":
             cell["value"] = ESCAPED.sub(_control, value) if "_x" in value else value
-        elif cell["style_id"] in self._padded and kind == "n" and value == int(value):
-            cell["value"] = f"{int(value):0{self._padded[cell['style_id']]}d}"
+        elif kind == "n":
+            cell["value"] = self._number(value, cell["style_id"])
+        elif isinstance(value, dt.datetime) and value < FIRST_DAY:
+            cell["value"] = Broken(f"a date before 1900, {value}")
         return cell
+
+    def _number(self, value: float, style: int) -> Any:
+        """Number as it is, or as the format shows it; one that Excel has cut to fifteen digits is broken."""
+        if style in self._padded and value == int(value):
+            return f"{int(value):0{self._padded[style]}d}"
+        if abs(value) >= 1e15 and (isinstance(value, float) or float(f"{value:.15g}") == value):
+            return Broken(f"{value:.0f}, which may have lost digits after the 15th")
+        return value
 
 
 def _control(found: re.Match[str]) -> str:
