@@ -99,7 +99,10 @@ def _broken(
             found.append(f"column {name!r}: {n:,} cells have no value: {', '.join(where)}{more}")
     if not found:
         return []
-    sentence = f"{'; '.join(found)}; put them right in the source: calculate and save it again, write long ids as text"
+    sentence = (
+        f"{'; '.join(found)}; put them right in the source: let it calculate and save again, write long ids "
+        "as text"
+    )
     if wanted:
         raise Refusal(sentence)
     return [Defect("cells without a value", "flag", f"{place}: {sentence}")]

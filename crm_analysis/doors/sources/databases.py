@@ -18,6 +18,9 @@ from crm_analysis.doors.sources.cells import Part, read_cells
 from crm_analysis.doors.sources.headers import Row
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal, chosen, named, quoted, shown
 
+# Seconds that a program may take to write to a file that is read.
+BUSY = 1.0
+
 
 def open_duckdb(path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]) -> Opened:
     """Table or view of a DuckDB file, left where it is."""
@@ -59,7 +62,9 @@ def _attached(path: Path, engine: ibis.BaseBackend) -> str:
 def open_sqlite(path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]) -> Opened:
     """Table or view of a SQLite file: its columns have no types, its cells have."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY)
+        ) as database:
             database.execute("PRAGMA trusted_schema = OFF")
             names = database.execute(
                 "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"

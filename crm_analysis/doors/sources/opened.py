@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -162,6 +163,11 @@ def _state(path: Path) -> tuple[int, int, int]:
 def quoted(text: Any) -> str:
     """Text between single quotes of SQL."""
     return str(text).replace("'", "''")
+
+
+def no_pattern(path: Path) -> str:
+    """Path for DuckDB's readers, which take a name with brackets or stars for a pattern."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 def named(column: str) -> str:
