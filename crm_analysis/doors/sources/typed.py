@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -17,7 +18,7 @@ from crm_analysis.doors.schema import N_EXAMPLES, PLACES, Column, Schema, as_vie
 from crm_analysis.doors.shapes import Unclear
 from crm_analysis.doors.sources.engine import default_engine
 from crm_analysis.doors.sources.files import open_source
-from crm_analysis.doors.sources.opened import Opened, Options, Refusal
+from crm_analysis.doors.sources.opened import Opened, Options, Refusal, shown
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError
 
@@ -59,9 +60,12 @@ def read_table(
     place = _place(source)
     try:
         opened = open_source(source, chosen, engine or default_engine(), _wanted(columns))
+        return typed(opened, schema, columns, chosen)
     except Refusal as refusal:
         raise _refused(place, [f"{place}: {refusal}"]) from None
-    return typed(opened, schema, columns, chosen)
+    except duckdb.Error as error:
+        # A file that is damaged inside, or gone, shows it when it is read.
+        raise _refused(place, [f"{place}: DuckDB cannot read it ({shown(error)[:300]})"]) from None
 
 
 def _refused(place: str, sentences: list[str], defects: list[Defect] | None = None) -> Exception:
@@ -85,7 +89,7 @@ def _wanted(columns: Mapped) -> list[str]:
 
 def _place(source: Any) -> str:
     if isinstance(source, (str, Path)):
-        return str(source) if str(source).startswith("env:") else Path(str(source)).name
+        return str(source) if str(source).startswith("env:") else shown(Path(str(source)).name)
     return "DataFrame" if isinstance(source, pd.DataFrame) else "table"
 
 
