@@ -246,7 +246,7 @@ def _examples(rows: ir.Table, shows: tuple[str, ...], *, in_order: bool) -> tupl
 
 def place_of(row: Mapping[str, Any]) -> str:
     """Where a row stands in its source, such as "line 3 "."""
-    return "".join(f"{_word(name)} {row[name]} " for name in PLACES if name in row)
+    return "".join(f"{_word(name)} {row[name]} " for name in PLACES if row.get(name) is not None)
 
 
 def _word(column: str) -> str:
