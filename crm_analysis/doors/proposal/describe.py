@@ -14,7 +14,7 @@ PER_PIECE = ("unit_price", "unit_cost")
 
 def describe(table: Looked, role: Role, column: str, *, personal: bool = False) -> str:
     """Values of the whole column, as the doors read them; none of them shown where they are `personal`."""
-    fit = table.whole_fit(column, role.kind)
+    fit = table.whole_fit(column, role.kind, role.name)
     if role.name in PER_PIECE and fit.low is not None:
         words = [", ".join(filter(None, [fit.style, f"{float(fit.low):,.2f} to {float(fit.high):,.2f}"]))]
     else:
@@ -39,9 +39,9 @@ def _values(table: Looked, kind: Kind, column: str, fit: Fit, personal: bool) ->
 
 def total_of_product(table: Looked, quantity: str, price: str) -> str:
     """Return the sum of quantity times price, where both can be read."""
-    if table.whole_fit(quantity, "number").choices or table.whole_fit(price, "money").choices:
+    if table.whole_fit(quantity, "number").choices or table.whole_fit(price, "money", "unit_price").choices:
         return "no column of amounts, so quantity times price"
-    pieces = table.reading(quantity, "number").value, table.reading(price, "money").value
+    pieces = table.reading(quantity, "number").value, table.reading(price, "money", "unit_price").value
     total = float(table.table.agg(total=product(*pieces).sum()).to_pyarrow().to_pylist()[0]["total"] or 0)
     return f"no column of amounts, so quantity times price: {total:,.2f} in total"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +12,11 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors import values
 from crm_analysis.doors.schema import PLACES, Column, Kind
-from crm_analysis.doors.shapes import Unclear, missing
+from crm_analysis.doors.shapes import MISSING, Unclear, missing
 from crm_analysis.doors.sources.opened import Opened, Options
 
 ROWS_LOOKED_AT = 20_000
+SHOWN = 50
 READABLE = 0.8
 CHOICES = {
     "time": [{"dates": "day first"}, {"dates": "month first"}],
@@ -79,74 +81,71 @@ class Looked:
         self.table = opened.table
         self.names = [name for name in opened.table.columns if name not in PLACES]
         self._sample = _sample(opened)
+        self._cells = self._sample.select(self.names).to_pyarrow()
+        self._is_whole = self._cells.num_rows < ROWS_LOOKED_AT
 
     @functools.cached_property
     def n_rows(self) -> int:
         """Rows of the whole source."""
-        return int(self.table.count().to_pyarrow().as_py())
+        return self._cells.num_rows if self._is_whole else int(self.table.count().to_pyarrow().as_py())
 
     @functools.cache  # noqa: B019 - lives as long as one proposal
     def n_filled(self, name: str) -> int:
         """Rows of the whole column that hold something."""
-        return int((~_empty(self.table[name])).sum().to_pyarrow().as_py() or 0)
+        return self.look(name).n_filled if self._is_whole else _count(self.table, ~_empty(self.table[name]))
 
     @functools.cache  # noqa: B019
     def n_distinct(self, name: str) -> int:
         """Different values of the whole column."""
+        if self._is_whole:
+            return self.look(name).n_distinct
         column = self.table[name]
         return int(column.nunique(where=~_empty(column)).to_pyarrow().as_py())
 
     @functools.cache  # noqa: B019
     def look(self, name: str) -> Look:
         """What the first rows hold in a column."""
-        column = self._sample[name]
-        filled = ~_empty(column)
-        table = self._sample
-        counts = table.agg(
-            n=table.count(), filled=filled.sum(), distinct=column.nunique(where=filled)
-        ).to_pyarrow()
-        row = counts.to_pylist()[0]
+        counts = self._counts(name)
         return Look(
             name,
-            str(column.type()),
-            row["n"],
-            int(row["filled"] or 0),
-            int(row["distinct"] or 0),
-            tuple(text for text, _ in self.frequent(name, limit=50)),
+            str(self.table[name].type()),
+            self._cells.num_rows,
+            sum(counts.values()),
+            len(counts),
+            tuple(text for text, _ in self.frequent(name)),
         )
 
-    @functools.cache  # noqa: B019
-    def frequent(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+    def frequent(self, name: str) -> list[tuple[str, int]]:
         """Most frequent values among the first rows, as text, with their counts."""
-        return _frequent(self._sample, self._as_text(self._sample, name), limit)
+        return _first(self._counts(name))
 
-    @functools.cache  # noqa: B019
-    def all_values(self, name: str, limit: int = 50) -> tuple[tuple[str, int], ...]:
+    def all_values(self, name: str) -> list[tuple[str, int]]:
         """Most frequent values of the whole column, as text, with their counts."""
-        return _frequent(self.table, self._as_text(self.table, name), limit)
-
-    def _as_text(self, table: ir.Table, name: str) -> Any:
-        """Values as ids are read: whole numbers by their digits; where they are none, as they are."""
-        raw = table[name]
-        if not raw.type().is_numeric():
-            return raw
-        try:
-            read = self._read(table, name, "id", self.habits)
-        except Unclear:
-            return raw
-        return raw if table.count(where=read.unreadable).to_pyarrow().as_py() else read.value
+        if self._is_whole:
+            return self.frequent(name)
+        rows = self.table.filter(~_empty(self.table[name])).select(value=self.table[name])
+        counts = rows.group_by("value").agg(n=rows.count()).order_by(ibis.desc("n"), "value").limit(SHOWN)
+        return [(_text(row["value"]), row["n"]) for row in counts.to_pyarrow().to_pylist()]
 
     @functools.cache  # noqa: B019
-    def fit(self, name: str, kind: Kind) -> Fit:
-        """How the first rows of a column read as `kind`."""
-        return self._fit(self._sample, name, kind)
+    def _counts(self, name: str) -> Counter[str]:
+        """How often each value is there among the first rows, words for nothing left out."""
+        found = Counter(self._cells[name].to_pylist())
+        return Counter({_text(v): n for v, n in found.items() if v is not None and not _is_nothing(v)})
 
     @functools.cache  # noqa: B019
-    def whole_fit(self, name: str, kind: Kind) -> Fit:
+    def fit(self, name: str, kind: Kind, role: str = "") -> Fit:
+        """How the first rows of a column read as `kind`; `role` is the canonical column, where it matters."""
+        return self._fit(self._sample, name, Column(role, kind))
+
+    @functools.cache  # noqa: B019
+    def whole_fit(self, name: str, kind: Kind, role: str = "") -> Fit:
         """How the whole column reads as `kind`."""
-        return self._fit(self.table, name, kind)
+        if self._is_whole:
+            return self.fit(name, kind, role)
+        return self._fit(self.table, name, Column(role, kind))
 
-    def reading(self, name: str, kind: Kind) -> values.Reading:
+    def reading(self, name: str, kind: Kind, role: str = "") -> values.Reading:
         """The doors' own reading of a whole column.
 
         Raises
@@ -154,26 +153,29 @@ class Looked:
         Unclear
             It can be read in more than one way, or in none.
         """
-        return self._read(self.table, name, kind, self.habits)
+        return self._read(self.table, name, Column(role, kind), self.habits)
 
-    def _read(self, table: ir.Table, name: str, kind: Kind, habits: values.Habits) -> values.Reading:
-        return values.read_column(
-            Column(name, kind), table[name], habits=habits, parses_text=self.opened.parses_text
-        )
+    def _read(self, table: ir.Table, name: str, column: Column, habits: values.Habits) -> values.Reading:
+        """Return the reading, after the closer look that odd rows ask for."""
+        read = values.read_column(column, table[name], habits=habits, parses_text=self.opened.parses_text)
+        closer = getattr(read, "closer", None)
+        if closer is None or read.odd is None or not _count(table, read.odd):
+            return read
+        return closer()  # type: ignore[no-any-return]
 
-    def _fit(self, table: ir.Table, name: str, kind: Kind) -> Fit:
+    def _fit(self, table: ir.Table, name: str, column: Column) -> Fit:
         try:
-            return _measured(table, self._read(table, name, kind, self.habits), kind)
+            return _measured(table, self._read(table, name, column, self.habits), column.kind)
         except Unclear as unclear:
-            return self._settled(table, name, kind, str(unclear))
+            return self._settled(table, name, column, str(unclear))
 
-    def _settled(self, table: ir.Table, name: str, kind: Kind, problem: str) -> Fit:
+    def _settled(self, table: ir.Table, name: str, column: Column, problem: str) -> Fit:
         """Fit where an option has to settle it: the options under which most values are read."""
         found = []
-        for choice in CHOICES.get(kind, []):
+        for choice in CHOICES.get(column.kind, []):
             try:
-                read = self._read(table, name, kind, replace(self.habits, **choice))
-                found.append((choice, _measured(table, read, kind)))
+                read = self._read(table, name, column, replace(self.habits, **choice))
+                found.append((choice, _measured(table, read, column.kind)))
             except Unclear:
                 continue
         found = [(choice, fit) for choice, fit in found if fit.fits]
@@ -193,14 +195,25 @@ def _sample(opened: Opened) -> ir.Table:
     return opened.table.get_backend().table(name)
 
 
+def _count(table: ir.Table, where: Any) -> int:
+    return int(table.count(where=where).to_pyarrow().as_py())
+
+
 def _empty(column: ir.Value) -> Any:
     return missing(column) if column.type().is_string() else column.isnull()
 
 
-def _frequent(table: ir.Table, column: Any, limit: int) -> tuple[tuple[str, int], ...]:
-    rows = table.filter(~_empty(column)).select(value=column.cast("string"))
-    counts = rows.group_by("value").agg(n=rows.count()).order_by(ibis.desc("n"), "value").limit(limit)
-    return tuple((row["value"], row["n"]) for row in counts.to_pyarrow().to_pylist())
+def _first(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:SHOWN]
+
+
+def _is_nothing(value: Any) -> bool:
+    return value.strip() in MISSING if isinstance(value, str) else value != value
+
+
+def _text(value: Any) -> str:
+    """Text of a value: whole numbers by their digits, as ids are read."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _measured(table: ir.Table, reading: values.Reading, kind: Kind) -> Fit:

@@ -90,7 +90,7 @@ def settled_lines(table: Looked, choices: Mapping[str, Choice]) -> list[str]:
     for choice in choices.values():
         if choice.chosen is None:
             continue
-        fit = table.whole_fit(choice.chosen.column, choice.role.kind)
+        fit = table.whole_fit(choice.chosen.column, choice.role.kind, choice.role.name)
         for option in fit.choices:
             (key, given), *_ = option.items()
             note = f"confirm: column {choice.chosen.column!r} {fit.problem}"

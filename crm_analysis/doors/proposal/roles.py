@@ -115,7 +115,7 @@ def misfit(table: Looked, role: Role, column: str) -> str:
     if role.name == "currency":
         odd = [text for text in look.examples if not CURRENCY.fullmatch(text.strip())]
         return f"holds {odd[0]!r}, which is no currency" if odd else ""
-    fit = table.fit(column, role.kind)
+    fit = table.fit(column, role.kind, role.name)
     if not fit.fits:
         return f"is not readable as {_kind(role)}: {fit.problem}"
     if role.kind == "id":

@@ -27,7 +27,7 @@ CUSTOMER = Role(
                     "shopper consumer contact partner party loyalty kunden kunde cliente klient",
                     ID,
                 ),
-                *each("id no numero code", "client cliente customer"),
+                *each("id no n numero code", "client cliente customer"),
                 *words_of(
                     "kunnr kunag soldto soldtoparty 会员号 会员编号 会员id 会员卡号 会员编码 "
                     "客户编号 客户代码 客户id 客户编码 客户号 用户id 用户编号 用户编码 买家id "
@@ -51,6 +51,7 @@ CUSTOMER = Role(
                     "手机号码 会员手机号 买家手机号 收货人手机 收货人手机号 联系电话 联系手机"
                 ),
                 *each("customer client buyer billing contact", "email emailaddress phone"),
+                *each("email phone", "billing"),
             ),
         ),
         (
@@ -148,12 +149,12 @@ ORDER = Role(
             "an id of orders",
             (
                 *each(f"{SOLD} salesorder basket checkout charge payment bon", ID),
-                *each("numero no num id", "commande facture pedido factura order"),
+                *each("numero no num n id", "commande facture pedido factura order"),
                 *words_of(
                     "orderreference ordername incrementid vbeln aufnr bestellnr bestellnummer "
                     "rechnungsnummer rechnungsnr belegnummer belegnr auftragsnummer numerodepedido "
                     "订单号 订单编号 订单id 主订单编号 单据编号 单据号 单号 交易单号 交易号 小票号 "
-                    "发票号 发票号码 流水号 销售单号"
+                    "发票号 发票号码 流水号 交易流水号 销售单号"
                 ),
             ),
         ),
@@ -216,9 +217,7 @@ TRANSACTIONS = (
         "preciounitario 单价 销售单价 商品单价 含税单价 京东价",
         "price 价格 preis prix precio",
     ),
-    role(
-        "unit_cost", "money", "unitcost costperunit costprice itemcost standardcost 单位成本 成本单价 成本价"
-    ),
+    role("unit_cost", "money", "unitcost costperunit costprice standardcost 单位成本 成本单价 成本价"),
     role(
         "discount",
         "money",
@@ -291,6 +290,10 @@ SPEND = (
 # Names that mean something else than usual in the export of one system, known by columns only it has.
 SYSTEMS = {
     "Shopify": (("lineitemquantity", "financialstatus"), {"order_id": "name"}),
+    "WooCommerce": (
+        ("ordertotalamount", "itemcost"),
+        {"unit_price": "itemcost", "quantity": "quantityrefund"},
+    ),
     "Odoo": (("dateorder", "amountuntaxed"), {"order_id": "name"}),
     "Amazon": (("amazonorderid",), {"order_id": "amazonorderid", "amount": "itemprice"}),
 }

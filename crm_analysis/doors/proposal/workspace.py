@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from crm_analysis.doors.proposal import toml
 from crm_analysis.doors.proposal.looks import Looked
 from crm_analysis.doors.proposal.orders import propose_orders
@@ -138,3 +140,6 @@ def _opened(source: str, given: Mapping[str, str]) -> Looked:
         return Looked(open_source(source, options, connect(), []), options)
     except Refusal as refusal:
         raise DataError(f"{Path(source).name}: {refusal}") from None
+    except duckdb.Error as error:
+        sentence = f"cannot be read ({str(error).splitlines()[0]}); export it again"
+        raise DataError(f"{Path(source).name}: {sentence}") from None
