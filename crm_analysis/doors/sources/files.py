@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def _named(
 
 def _open_file(path: Path, options: Options, engine: ibis.BaseBackend, wanted: list[str]) -> Opened:
     with held_still(path):
-        return _opener(path)(path, options, engine, wanted)
+        opened = _opener(path)(path, options, engine, wanted)
+    return replace(opened, place=shown(opened.place))
 
 
 def _opener(path: Path) -> Opener:

@@ -23,7 +23,7 @@ def stack(opened: Sequence[Opened], engine: ibis.BaseBackend, decimal: str | Non
         _refuse_different(first, other)
     places = [p for p in PLACES if p != "source_file" and any(p in each.table.columns for each in opened)]
     mixed = [name for name in columns if not _one_type([each.table.schema()[name] for each in opened])]
-    parts = [_part(each, columns, mixed, places) for each in opened]
+    parts = [_part(engine, each, columns, mixed, places) for each in opened]
     name = ibis.util.gen_name("stacked")
     engine.raw_sql(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
     stored = tuple(itertools.chain.from_iterable(each.stored for each in opened))
@@ -61,15 +61,15 @@ def _one_type(types: Sequence[ibis.DataType]) -> bool:
     return len(kinds) == 1 or all(kind.is_integer() or (kind.is_boolean() and False) for kind in kinds)
 
 
-def _part(opened: Opened, columns: list[str], mixed: list[str], places: list[str]) -> str:
+def _part(
+    engine: ibis.BaseBackend, opened: Opened, columns: list[str], mixed: list[str], places: list[str]
+) -> str:
     """Query of one file in the columns of all."""
     schema = opened.table.schema()
     cells = [f"{marked(c, schema[c])} AS {named(c)}" if c in mixed else named(c) for c in columns]
     numbers = [named(p) if p in schema else f"NULL AS {named(p)}" for p in places]
     file = f"'{quoted(opened.place)}' AS source_file"
-    return (
-        f"SELECT {', '.join([*cells, *numbers, file])} FROM ({ibis.to_sql(opened.table, dialect='duckdb')})"
-    )
+    return f"SELECT {', '.join([*cells, *numbers, file])} FROM ({engine.compile(opened.table)})"
 
 
 def _readings(opened: Sequence[Opened]) -> tuple[str, ...]:
