@@ -89,27 +89,41 @@ def _with_first_stages(kept: ir.Table, stages: Stages, name: str) -> tuple[ir.Ta
     within = _in_time(kept, stages)
     placed = kept.mutate(before=kept.stage.lag().over(within), position=ibis.row_number().over(within))
     moved = placed.from_stage.notnull() & (placed.from_stage != placed.stage)
-    placed = placed.mutate(is_first=(placed.position == 0) & moved)
-    if "created_at" not in kept.columns:
-        return kept, flag_rows(placed, [_not_dated(lambda t: t.is_first), _missing_steps()], name=name)
-    dated = placed.created_at.date() <= placed.entered_at.date()
-    placed = placed.mutate(is_dated=ibis.coalesce(dated, ibis.literal(False)))
-    wanted = [_not_dated(lambda t: t.is_first & ~t.is_dated), _missing_steps()]
-    first = placed.filter(placed.is_first & placed.is_dated)
+    placed = placed.mutate(is_first=(placed.position == 0) & moved, is_dated=_is_dated(placed))
+    first = placed.filter(placed.is_first)
     unknown = {column: ibis.null(first[column].type()) for column in attributes(first)}
-    entered_at = ibis.least(first.created_at, first.entered_at)
-    first = first.mutate(stage=first.from_stage, entered_at=entered_at, **unknown)
-    return kept.union(first.select(*kept.columns)), flag_rows(placed, wanted, name=name)
+    first = first.mutate(stage=first.from_stage, entered_at=_begun(first, stages), **unknown)
+    return kept.union(first.select(*kept.columns)), flag_rows(
+        placed, [_not_dated(), _missing_steps()], name=name
+    )
 
 
-def _not_dated(finds: object) -> Check:
+def _is_dated(placed: ir.Table) -> ir.BooleanValue:
+    if "created_at" not in placed.columns:
+        return ibis.literal(False)
+    return ibis.coalesce(placed.created_at.date() <= placed.entered_at.date(), ibis.literal(False))
+
+
+def _begun(first: ir.Table, stages: Stages) -> ir.TimestampValue:
+    """When the stage was entered that the first row leaves: at creation, else at the latest when it was left.
+
+    Within one moment the declared order decides, so that a first step back needs a moment of its own.
+    """
+    is_back = stages.rank(first.from_stage) > stages.rank(first.stage)
+    left = is_back.ifelse(first.entered_at - ibis.interval(seconds=1), first.entered_at)
+    if "created_at" not in first.columns:
+        return left
+    return first.is_dated.ifelse(ibis.least(first.created_at, left), left)
+
+
+def _not_dated() -> Check:
     return Check(
         "first stage not dated",
         "flag",
-        finds,  # type: ignore[arg-type]
-        "are the first of their opportunity and leave a stage (from_stage) whose own entry is not there; map "
-        "created_at, or add the rows of creation",
-        "created_on is late and times to close are short; who never left the first stage is missing",
+        lambda t: t.is_first & ~t.is_dated,
+        "are the first of their opportunity and leave a stage (from_stage) whose own entry is not there; it "
+        "counts as entered when it was left: map created_at, or add the rows of creation",
+        "created_on is late and times to close are short; who never left the first stage may be missing",
         ("opportunity_id", "from_stage", "stage"),
         counted="stage entries",
     )

@@ -71,7 +71,5 @@ def _never_used(moves: dict[tuple[str | None, str], int], stages: Stages, name: 
     if not unused:
         return []
     found = f"{name}: nothing ever entered {unused}, declared in stages; is that how the source calls it?"
-    bias = (
-        "who is further counts as having passed it: the rate into it and the rate out of it are not those of a stage"
-    )
+    bias = "who is further counts as having passed it: rates into and out of it are none of a stage"
     return [Defect("stages never entered", "flag", found, bias=bias)]
