@@ -178,15 +178,19 @@ def test_check_prints_the_verdicts(project, crm):
 
 def test_strict_ends_with_1_on_a_flag(project, crm):
     orders = project / "data" / "orders.csv"
-    orders.write_text(orders.read_text() + "003,2025-12-24,7.00\n")
+    orders.write_text((orders.read_text() + "003,2025-12-24,7.00\n").replace(",", ";"))
     done = crm("check", "small")
     assert (done.returncode, "FLAG" in done.stdout) == (0, True)
     for command in ("check", "report"):
         done = crm(command, "small", "--strict")
         assert done.returncode == 1
         assert done.stderr.endswith("crm-analysis: the data came with a FLAG, and --strict was given\n")
-    index = project / "reports" / "small" / "2025-12" / "index.html"
-    assert '<strong class="badge">FLAG</strong>' in index.read_text()
+    index = (project / "reports" / "small" / "2025-12" / "index.html").read_text()
+    assert '<strong class="badge">FLAG</strong>' in index
+    assert "1 of 5 rows (20.0%)" in index
+    assert "(9.4% of revenue)" in index
+    assert "How the data were read" in index
+    assert "orders.csv: delimiter &#39;;&#39;" in index
 
 
 # Signals --------------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ class Pack:
         self.text = read_catalogue(plan.settings.language)
         self.period = period_in_words(plan.period, self.text)
         self.defects = list(_defects(opened, self.settings, self.text))
+        self.readings = _readings(opened, self.settings)
         self.status = worst_status(opened)
         self.leaves = [self._leaf(page) for page in finished]
         self.summary = next((leaf for leaf in self.leaves if leaf.name == SUMMARY), None)
@@ -179,6 +180,7 @@ def _index(pack: Pack, has_decisions: bool) -> dict[str, Any]:
         "status": pack.status,
         "verdict": _verdict_sentence(pack),
         "defects": pack.defects,
+        "readings": pack.readings,
         "bands": [] if pack.summary else list(_bands(pack)),
         "body": pack.summary.body.markup if pack.summary else "",
         "sections": [*sections, *({"id": i, "title": text.say(words)} for i, words in own)],
@@ -262,10 +264,22 @@ def _defects(opened: Any, settings: Workspace, text: Catalogue) -> list[dict[str
         {
             "where": settings.firm(firm).name,
             "found": defect.found,
+            "money": ""
+            if defect.share_of_revenue is None
+            else text.say("of_revenue", share=defect.share_of_revenue),
             "bias": defect.bias,
         }
         for firm, verdict in verdicts_of(opened)
         for defect in verdict.defects
+    ]
+
+
+def _readings(opened: Any, settings: Workspace) -> list[dict[str, str]]:
+    """How the tables were read, where their files settled it."""
+    return [
+        {"where": settings.firm(firm).name, "found": f"{verdict.table}: {'; '.join(verdict.reading)}"}
+        for firm, verdict in verdicts_of(opened)
+        if verdict.reading
     ]
 
 
