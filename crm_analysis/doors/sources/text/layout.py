@@ -9,6 +9,7 @@ from pathlib import Path
 from crm_analysis.doors.sources.opened import quoted
 
 MAX_RECORD = 2_000_000
+BUFFER, LARGE_BUFFER = 32_000_000, 256_000_000
 MAX_ABOVE = 1 << 21
 
 
@@ -29,19 +30,26 @@ class Layout:
     n_cut: int = 0
     quote: str = '"'
 
-    def reader(self, *, parallel: bool = True, further: str = "") -> str:
+    @property
+    def is_cut(self) -> bool:
+        """DuckDB reads it in several pieces, and may take a line end within quotes for the end of one."""
+        return self.path.stat().st_size > BUFFER
+
+    def reader(self, *, whole: bool = False, further: str = "") -> str:
         """Call of DuckDB's reader.
 
         Pairs of CR and LF are not named, since DuckDB reads them wrong when they are: unnamed, it takes the
-        kind of line end that it sees first.
+        kind of line end that it sees first. Reading is never told to be in one thread, which loses a row
+        whose quote is not closed; `whole` reads larger pieces.
         """
         columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(1, self.n_fields + 1))
+        pieces = f", buffer_size = {LARGE_BUFFER}" if whole and self.is_cut else ""
         new_line = {"\n": "new_line = '\\n', ", "\r": "new_line = '\\r', "}.get(self.new_line, "")
         return (
             f"read_csv('{quoted(self.path)}', auto_detect = false, columns = {{{columns}}}, header = false, "
             f"skip = {self.n_skipped}, delim = '{self.delimiter}', quote = '{self.quote}', "
             f"escape = '{self.quote}', {new_line}strict_mode = true, max_line_size = {MAX_RECORD}, "
-            f"compression = 'none', hive_partitioning = false, parallel = {parallel}{further})"
+            f"compression = 'none', hive_partitioning = false{pieces}{further})"
         )
 
 

@@ -9,8 +9,6 @@ from crm_analysis.doors.sources.opened import Refusal
 from crm_analysis.doors.sources.text.layout import Layout
 from crm_analysis.doors.sources.text.ragged import refusal
 
-# DuckDB cuts files longer than this between its threads, and may take a line end within quotes for a cut.
-BUFFER = 32_000_000
 # The error itself may hold bytes that are cut within a character.
 DUCKDB_ERRORS = (duckdb.Error, UnicodeDecodeError, RuntimeError)
 
@@ -20,10 +18,9 @@ def load(engine: ibis.BaseBackend, layout: Layout, names: list[str]) -> str:
     name = ibis.util.gen_name("source")
     # In a text of one column DuckDB takes blank lines for rows.
     blank = " WHERE c1 IS NOT NULL" if layout.n_fields == 1 else ""
-    is_cut = layout.path.stat().st_size > BUFFER
-    for parallel in (True, False) if is_cut else (False,):
+    for whole in (False, True) if layout.is_cut else (False,):
         try:
-            engine.raw_sql(f"CREATE TABLE {name} AS FROM {layout.reader(parallel=parallel)}{blank}")
+            engine.raw_sql(f"CREATE TABLE {name} AS FROM {layout.reader(whole=whole)}{blank}")
         except DUCKDB_ERRORS as error:
             problem = str(error)
         else:

@@ -78,10 +78,13 @@ def _bad_lines(layout: Layout) -> list[Bad]:
 
     DuckDB counts rows, not lines: what it calls a line is wrong below quoted line ends.
     """
-    database = duckdb.connect(config={"threads": 1, "memory_limit": "500MB"})
+    database = duckdb.connect(config={"threads": 1, "memory_limit": "1GB"})
     stored = f", store_rejects = true, rejects_limit = {MAX_STORED}"
     try:
-        database.execute(f"SELECT count(COLUMNS(*)) FROM {layout.reader(parallel=False, further=stored)}")
+        # The rejects are there once the last row is fetched.
+        database.execute(
+            f"SELECT count(COLUMNS(*)) FROM {layout.reader(whole=True, further=stored)}"
+        ).fetchall()
         rows = database.execute(
             "SELECT line_byte_position, first(error_type), first(csv_line) FROM reject_errors "
             "WHERE line_byte_position IS NOT NULL GROUP BY 1 ORDER BY 1"
