@@ -21,7 +21,7 @@ def describe(table: Looked, role: Role, column: str, *, personal: bool = False) 
         words = _values(table, role.kind, column, fit, personal)
     empty = table.n_rows - table.n_filled(column)
     words += [f"empty in {empty:,} of {table.n_rows:,} rows"] if empty else []
-    return "; ".join([*words, *([fit.problem] if fit.problem else [])])
+    return "; ".join([*words, *([fit.problem] if fit.problem else []), *fit.notes])
 
 
 def _values(table: Looked, kind: Kind, column: str, fit: Fit, personal: bool) -> list[str]:

@@ -32,6 +32,7 @@ class Fit:
     style : how they are written, such as "dates day first", where the column settles it.
     choices : options of which one has to be set, because the column does not settle it.
     problem : why it cannot be read, or cannot be read in one way only.
+    notes : what the doors say of the column beside.
     low, high, total : smallest and largest value and, of money, the sum.
     """
 
@@ -39,6 +40,7 @@ class Fit:
     style: str = ""
     choices: tuple[dict[str, str], ...] = ()
     problem: str = ""
+    notes: tuple[str, ...] = ()
     low: Any = None
     high: Any = None
     total: Any = None
@@ -93,6 +95,14 @@ class Looked:
     def n_filled(self, name: str) -> int:
         """Rows of the whole column that hold something."""
         return self.look(name).n_filled if self._is_whole else _count(self.table, ~_empty(self.table[name]))
+
+    def is_empty(self, name: str) -> Any:
+        """Whether a row holds nothing in a column."""
+        return _empty(self.table[name])
+
+    def count(self, where: Any) -> int:
+        """Rows of the whole source for which a predicate holds."""
+        return _count(self.table, where)
 
     @functools.cache  # noqa: B019
     def n_distinct(self, name: str) -> int:
@@ -230,6 +240,7 @@ def _measured(table: ir.Table, reading: values.Reading, kind: Kind) -> Fit:
         share=n_read / (n_read + n_unread) if n_read else 0.0,
         style=reading.style,
         problem=f"{n_unread:,} not readable, {reading.expected} was expected" if n_unread else "",
+        notes=tuple(sentence for _, sentence in reading.notes),
         low=row.get("low"),
         high=row.get("high"),
         total=row.get("total"),

@@ -12,6 +12,7 @@ from crm_analysis.doors.proposal.names import plain
 from crm_analysis.doors.proposal.part import currency_of
 from crm_analysis.doors.proposal.roles import Choice
 from crm_analysis.doors.proposal.usual import STATUS
+from crm_analysis.doors.sources.totals import is_total
 
 NOT_SOLD = re.compile(
     r"cancel|refund|void|fail|declin|return|reject|chargeback|unpaid|expired|stornier|annul|"
@@ -42,12 +43,23 @@ def noticed(table: Looked, choices: Mapping[str, Choice]) -> Notices:
     notices = Notices()
     if not any(name.isidentifier() or re.search(r"[^\W\d]", name) for name in table.names):
         notices.add("the first line looks like data; if there is no header, set header = false")
+    _totals(table, columns, notices)
     _refunds(table, columns, notices)
     _currencies(table, columns, notices)
     _states(table, notices)
     _tests(table, columns, notices)
     _repeated_totals(table, columns, notices)
     return notices
+
+
+def _totals(table: Looked, columns: dict[str, str], notices: Notices) -> None:
+    """Rows of totals, which the doors set aside."""
+    when = columns.get("occurred_at")
+    if when is None or not table.opened.parses_text or table.n_filled(when) == table.n_rows:
+        return
+    found = is_total(table.table, table.is_empty(when))
+    if found is not None and (n := table.count(found)):
+        notices.add(f"{n:,} rows look like totals: set aside when read, but within the sums above")
 
 
 def _refunds(table: Looked, columns: dict[str, str], notices: Notices) -> None:
