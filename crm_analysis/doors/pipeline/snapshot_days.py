@@ -102,7 +102,7 @@ def _dates(name: str, patterns: Sequence[re.Pattern[str]]) -> Iterator[dt.date]:
 
 
 def _no_day(file: Path) -> ConfigError:
-    month = _MONTH_ONLY.search(file.name)
+    month = None if _days_in(file.name) else _MONTH_ONLY.search(file.name)
     what = f"carries a month, {month[0]!r}, and not the day" if month else "does not carry one date"
     return ConfigError(
         f"pipeline: the name {file.name!r} {what}; name snapshots such as deals_2025-01-31.csv, "
