@@ -108,7 +108,7 @@ def test_halves_are_rounded_away_from_nothing():
     assert amounts(log) == [Decimal("0.0002"), Decimal("-0.0002")]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import crm_analysis as crm
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.workspace import Control
 
 SHARED = Path("../shared/data")
 COLUMNS = {"customer_id": "customer", "occurred_at": "date", "amount": "amount", "order_id": "order"}
@@ -281,50 +280,6 @@ def test_burn_in_and_the_customer_master_say_whose_history_is_complete():
 def test_a_customer_twice_in_the_master_is_refused():
     with pytest.raises(DataError, match=r"2 of 2 rows .* share their customer_id with another row"):
         crm.read_customers(pd.DataFrame({"id": ["a", "a"]}), columns={"customer_id": "id"})
-
-
-# Control totals ------------------------------------------------------------------------------------------
-
-
-def ledger(folder, text, **options):
-    (folder / "ledger.csv").write_text(text)
-    return Control(source=str(folder / "ledger.csv"), **options)
-
-
-SALES = (
-    ("a", "1", "2024-01-05", 100),
-    ("a", "1", "2024-01-09", 20),
-    ("b", "2", "2024-02-05", 50),
-    (None, "3", "2024-02-06", 5),
-)
-
-
-def test_totals_that_agree_are_shown_beside_the_ledger(tmp_path):
-    log = read(
-        *SALES,
-        control=ledger(tmp_path, "period,revenue,orders\n2024-01,120,1\n2024-02,50.1,1\n2025-01,9,9\n"),
-    )
-    assert log.control.loc["2024-01", ["revenue", "ledger_revenue", "orders", "ledger_orders"]].tolist() == [
-        120,
-        120,
-        1,
-        1,
-    ]
-    assert log.control.loc["2024-02", "difference"] == pytest.approx(-0.1)
-    assert log.control.loc["2024-02", "set aside: customer missing"] == 5
-    assert list(log.control.index) == ["2024-01", "2024-02"]
-
-
-def test_totals_beyond_the_tolerance_are_refused(tmp_path):
-    control = ledger(tmp_path, "period,revenue\n2024-01,120\n2024Q1,175\n")
-    with pytest.raises(DataError) as error:
-        read(*SALES, control=control)
-    assert str(error.value) == (
-        "ledger.csv: our revenue differs from the ledger's by more than 0.50% in 1 of 2 periods, most in "
-        "2024Q1: ours 170.00, the ledger's 175.00, difference -5.00; look at refunds, missing ids and the "
-        "time zone, or set control.tolerance"
-    )
-    assert read(*SALES, control=control.model_copy(update={"tolerance": 0.05})).control is not None
 
 
 # Arguments -----------------------------------------------------------------------------------------------

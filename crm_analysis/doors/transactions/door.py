@@ -118,11 +118,15 @@ def _conversion(policies: Policies, start: dt.date, end: dt.date, reading: dict[
 def _with_control(log: Transactions, policies: Policies, reading: dict[str, Any]) -> Transactions:
     if policies.control is None:
         return log
-    table, defects = ledgers.compare(
+    found = ledgers.compare(
         log,
         policies.control,
         calendar=policies.calendar or Calendar(),
         folder=reading.get("folder", "."),
         engine=reading.get("engine"),
+        clocks=ledgers.Clocks(reading.get("timezone"), reading.get("source_timezone")),
+        currency=policies.currency,
     )
-    return replace(log, control=table, verdict=log.verdict.with_defects(defects))
+    verdict = log.verdict.with_defects(found.defects)
+    verdict = replace(verdict, reading=(*verdict.reading, *found.reading))
+    return replace(log, control=found.table, control_reasons=found.reasons, verdict=verdict)

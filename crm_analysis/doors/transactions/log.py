@@ -29,7 +29,8 @@ class Transactions:
     set_aside : reason -> rows;  set_aside_rows : those rows, with their reason.
     acquired : customer_id, acquired_at, where a customer master knows it.
     burn_in_days : customers first seen within so many days of `observed_from` may be older than the log.
-    control : ours against the ledger's, per period, where a ledger is given.
+    control : ours against the ledger's, per period, where a ledger is given;  control_reasons : what
+        accounts for the differences, per period, measure and reason.
     """
 
     lines: ir.Table
@@ -43,6 +44,7 @@ class Transactions:
     acquired: ir.Table | None = None
     burn_in_days: int = 0
     control: pd.DataFrame | None = None
+    control_reasons: pd.DataFrame | None = None
 
     @property
     def purchases(self) -> ir.Table:
@@ -65,7 +67,7 @@ class Transactions:
         if until == self.observed_until:
             return self
         lines = self.lines.filter(self.lines.occurred_on <= until)
-        return replace(self, lines=lines, merged=merge(lines), observed_until=until, control=None)
+        return replace(self, lines=lines, merged=merge(lines), observed_until=until, control=None, control_reasons=None)
 
 
 def as_date(value: dt.date | str, name: str) -> dt.date:
