@@ -82,7 +82,10 @@ def test_cells_that_span_columns_and_rows(tmp_path):
     assert rows(path) == [*MEANT, ("8", dt.datetime(2024, 1, 26), None)]
     read = read_table(path, SALES, columns=COLUMNS)
     assert "header in row 2; 1 row above it was skipped: 'Report'" in read.notes[0].found
-    down = "<tr><td rowspan=2>9</td><td>2024-01-25</td><td>1</td></tr><tr><td>2024-01-26</td><td>2</td></tr>"
+    down = (
+        "<tr><td rowspan=2>9</td><td>2024-01-25</td><td>1</td></tr><tr><td>2024-01-26</td><td>2</td></tr>"
+        + ROW
+    )
     message = refusal(page(tmp_path, f"<table>{HEADER}{down}</table>"))
     assert "column 'customer': 1 cells have no value: row 3 'a cell that reaches down from above'" in message
 
@@ -90,6 +93,8 @@ def test_cells_that_span_columns_and_rows(tmp_path):
 def test_tables_in_tables_and_several_tables(tmp_path):
     layout = f"<table><tr><td><table>{HEADER}{ROW}</table></td></tr></table>"
     assert rows(page(tmp_path, layout)) == MEANT
+    footed = layout.removesuffix("</table>") + "<tr><td>Page 1</td></tr></table>"
+    assert rows(page(tmp_path, footed), sheet="table 2") == MEANT
     two = page(tmp_path, f"<table>{HEADER}{ROW}</table><table>{HEADER}{ROW.replace('007', '008')}</table>")
     assert "holds 2 sheets, ['table 1', 'table 2']; set sheet" in refusal(two)
     assert rows(two, sheet="table 2")[0][0] == "008"

@@ -14,6 +14,7 @@ from openpyxl.utils.datetime import MAC_EPOCH
 
 from crm_analysis.doors.schema import Column, Schema
 from crm_analysis.doors.sources import read_table
+from crm_analysis.doors.sources.cell import mark
 from crm_analysis.errors import DataError
 
 NASTY = Path("../shared/data/nasty")
@@ -211,6 +212,14 @@ def test_serials_that_are_no_dates_are_refused_with_their_row(tmp_path):
     assert "row 3 '00:00:00'" in refusal(path)
 
 
+def test_marks_of_cells_give_the_cells_back():
+    cells = [0.1 + 0.2, -0.0, 1e-7, 12.0, 1e15, 7, True, "  ", "", None, "n1", float("nan"), DAY]
+    assert [mark(cell) for cell in cells] == [
+        "n0.3", "n0", "n0.0000001", "n12", "n1000000000000000", "n7", "bTrue",
+        None, None, None, "sn1", "snan", "d2024-01-25T00:00:00",
+    ]  # fmt: skip
+
+
 def test_floating_point_neither_adds_nor_loses_digits(tmp_path):
     path = book_of(tmp_path, [HEAD, ["007", DAY, 0.1 + 0.2], ["008", DAY, 1e-4], ["009", DAY, 123456.7891]])
     assert amounts(path) == [Decimal("0.3"), Decimal("0.0001"), Decimal("123456.7891")]
@@ -321,7 +330,9 @@ def test_formulas_whose_result_was_not_saved_are_refused(tmp_path):
 def test_cells_merged_over_rows_are_refused_and_over_columns_are_not(tmp_path):
     path = book_of(tmp_path, [["Sales"], ["of 2024"], HEAD, ["007", DAY, 1], [None, DAY, 2]])
     changed(path, lambda book: book.active.merge_cells("A1:C2"))
-    assert len(rows(path)) == 2
+    changed(path, lambda book: book.active.append(["a note", None, None]))
+    changed(path, lambda book: book.active.merge_cells("A6:C6"))
+    assert len(rows(path)) == 3
     changed(path, lambda book: book.active.merge_cells("A4:A5"))
     message = refusal(path)
     assert "1 cells are merged over several rows: A4:A5 ('customer')" in message
