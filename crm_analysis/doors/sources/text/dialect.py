@@ -151,7 +151,7 @@ def _cut_at(lines: io.StringIO, delimiter: str) -> list[Record]:
                 break
     except csv.Error:
         # What is wrong there is told, with its line, when DuckDB reads it.
-        pass
+        records.append(Record([], last + 1, last + 1))
     return records
 
 

@@ -164,9 +164,12 @@ def _readings(path: Path, doubts: list[str]) -> list[str]:
     found: dict[str, list[str]] = {}
     for name in SHOWN_AS:
         try:
-            shown = ", ".join(repr(value.decode(name)[:MAX_SHOWN]) for value in values)
+            texts = [value.decode(name)[:MAX_SHOWN] for value in values]
         except UnicodeDecodeError:
             continue
+        if not all(map(str.isprintable, texts)):
+            continue
+        shown = ", ".join(map(repr, texts))
         found.setdefault(shown, []).append(name)
     return [f"{shown} in {' or '.join(names)}" for shown, names in found.items()] or [
         f"{b' '.join(values)[:MAX_SHOWN]!r} is text in none of {', '.join(SHOWN_AS)}"

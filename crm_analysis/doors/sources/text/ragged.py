@@ -94,9 +94,9 @@ def _bad_lines(layout: Layout) -> list[Bad]:
     finally:
         database.close()
     at = _lines(layout, [row[0] for row in rows[:N_SHOWN]])
-    return [(line, str(kind), text or "") for line, (_, kind, text) in zip(at, rows, strict=False)] + [
-        (0, str(kind), text or "") for _, kind, text in rows[N_SHOWN:]
-    ]
+    return [
+        (line, str(kind), (text or "").strip("\r\n")) for line, (_, kind, text) in zip(at, rows, strict=False)
+    ] + [(0, str(kind), text or "") for _, kind, text in rows[N_SHOWN:]]
 
 
 def _lines(layout: Layout, positions: list[int]) -> list[int]:
