@@ -20,6 +20,9 @@ from crm_analysis.doors.verdict import Consequence, Defect, Verdict
 
 Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
 N_EXAMPLES = 3
+# Column of a table that marks rows which are totals of the others, where there are any.
+TOTAL = "source_total"
+TOO_MANY = "too many rows set aside"
 # Columns beside the schema's that say where a row stands in its source.
 PLACES = ("source_file", "source_sheet", "source_line", "source_row")
 _OUR_ENGINES: WeakSet[ibis.BaseBackend] = WeakSet()
@@ -85,6 +88,7 @@ class Checked:
 
     kept : rows to trust.     set_aside_rows : the others, with their `reason`.
     set_aside : reason -> number of rows; together with `kept` they are all `n_rows_in` rows.
+    money : absolute amount of all rows, where they have one.
     """
 
     kept: ir.Table
@@ -92,6 +96,7 @@ class Checked:
     set_aside: dict[str, int]
     n_rows_in: int
     verdict: Verdict
+    money: float | None = None
 
 
 def own(engine: ibis.BaseBackend) -> ibis.BaseBackend:
@@ -109,6 +114,12 @@ def as_view(table: ir.Table) -> ir.Table:
     """Table under a name of its own, where the engine is ours: what is built on it compiles at once."""
     engine = table.get_backend()
     return engine.create_view(ibis.util.gen_name("view"), table) if is_ours(engine) else table
+
+
+def written(table: ir.Table) -> ir.Table:
+    """Table with its rows written down, where the engine is ours, so that nothing computes them again."""
+    engine = table.get_backend()
+    return engine.create_table(ibis.util.gen_name("rows"), table) if is_ours(engine) else table
 
 
 def is_missing(name: str) -> Callable[[ir.Table], Any]:
@@ -134,7 +145,9 @@ def check_rows(
     max_set_aside : share of rows, above which the verdict is REFUSE.
     in_order : the table keeps the order of its source; of one that does not, the examples are sorted.
     """
-    marked = as_view(table.mutate(reason=_first_reason(table, checks)))
+    if TOTAL in table.columns:
+        checks = [_total_rows(table, amount), *checks]
+    marked = as_view(table.mutate(reason=_first_reason(table, checks)).drop(*{TOTAL} & {*table.columns}))
     counts = _count(marked, checks, amount)
     n_rows = sum(n for n, *_ in counts.values())
     aside = {reason: n for reason, (n, *_) in counts.items() if reason}
@@ -142,7 +155,7 @@ def check_rows(
     examples = partial(_examples, in_order=in_order)
     defects = [
         *_defects(marked, checks, counts, name, examples),
-        *_too_many(aside, n_rows, max_set_aside, name),
+        *too_many(aside, n_rows, max_set_aside, name),
     ]
     return Checked(
         kept=as_view(marked.filter(marked.reason.isnull()).drop("reason")),
@@ -150,6 +163,7 @@ def check_rows(
         set_aside=aside,
         n_rows_in=n_rows,
         verdict=Verdict(name, n_rows, n_rows - sum(aside.values()), tuple(defects)),
+        money=float(sum(money or 0 for _, money, *_ in counts.values())) if amount else None,
     )
 
 
@@ -173,6 +187,30 @@ def flag_rows(table: ir.Table, checks: Sequence[Check], *, name: str) -> list[De
         for i, (check, where) in enumerate(zip(checks, found, strict=True))
         if n[f"n{i}"]
     ]
+
+
+def _total_rows(table: ir.Table, amount: str | None) -> Check:
+    """Check of rows that are totals: no row of the log, whatever else is wrong with them."""
+    return Check(
+        "total row",
+        "set aside",
+        lambda t: t[TOTAL],
+        f"are totals of other rows{_proof(table, amount) if amount else ''}",
+        bias="none: with them, revenue would be counted twice",
+        shows=tuple(filter(None, [amount])),
+    )
+
+
+def _proof(table: ir.Table, amount: str) -> str:
+    """What one total says against the sum of all other rows."""
+    total, other = table[amount].sum(where=table[TOTAL]), table[amount].sum(where=~table[TOTAL])
+    n = table.count(where=table[TOTAL])
+    row = table.agg(n=n, total=total, other=other).to_pyarrow().to_pylist()[0]
+    if row["n"] != 1 or row["total"] is None or row["other"] is None:
+        return ""
+    if row["total"] == row["other"]:
+        return f": its amount, {row['total']:,.2f}, equals the sum of all other rows"
+    return f": its amount is {row['total']:,.2f}, the sum of all other rows {row['other']:,.2f}"
 
 
 def _first_reason(table: ir.Table, checks: Sequence[Check]) -> ir.StringValue:
@@ -253,8 +291,9 @@ def _word(column: str) -> str:
     return column.removeprefix("source_")
 
 
-def _too_many(aside: dict[str, int], n_rows: int, allowed: float, name: str) -> list[Defect]:
-    n_aside = sum(aside.values())
+def too_many(aside: dict[str, int], n_rows: int, allowed: float, name: str) -> list[Defect]:
+    """Refusal of a table of which more rows would be set aside than is allowed."""
+    n_aside = sum(n for reason, n in aside.items() if reason != "total row")
     if not n_rows or n_aside / n_rows <= allowed:
         return []
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in aside.items())
@@ -262,4 +301,4 @@ def _too_many(aside: dict[str, int], n_rows: int, allowed: float, name: str) -> 
         f"{name}: {n_aside / n_rows:.1%} of {n_rows:,} rows would be set aside, {allowed:.1%} are allowed "
         f"({reasons}); put the source right, or set max_set_aside if this is as it should be"
     )
-    return [Defect("too many rows set aside", "refuse", found, n_aside, n_aside / n_rows)]
+    return [Defect(TOO_MANY, "refuse", found, n_aside, n_aside / n_rows)]

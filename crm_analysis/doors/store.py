@@ -30,7 +30,7 @@ from crm_analysis.doors.customers import Customers, read_customers
 from crm_analysis.doors.pipeline import Pipeline, read_pipeline
 from crm_analysis.doors.schema import Checked
 from crm_analysis.doors.sources import connect, input_files
-from crm_analysis.doors.transactions import Transactions, as_date, merge, read_transactions
+from crm_analysis.doors.transactions import Transactions, as_date, read_transactions
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
@@ -369,9 +369,9 @@ def _with_lines_saved(log: Transactions, engine: ibis.BaseBackend, folder: Path)
     """Build the log on its saved lines: what is merged from them need not read the source again."""
     log.lines.to_parquet(folder / "lines.parquet")
     lines = engine.read_parquet(folder / "lines.parquet", table_name=ibis.util.gen_name("lines"))
-    merged = merge(lines)
-    keys = [name for name in ("customer_id", "occurred_on", "order_id") if name in merged.columns]
-    return replace(log, merged=merged.order_by(keys))
+    log = log.on_lines(lines)
+    keys = [name for name in ("customer_id", "occurred_on", "order_id") if name in log.merged.columns]
+    return replace(log, merged=log.merged.order_by(keys))
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from crm_analysis.doors.customers import Customers
 from crm_analysis.doors.transactions.log import Transactions
+from crm_analysis.doors.transactions.people import People
 from crm_analysis.doors.transactions.policies import Policies
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.workspace import Period, parse_length
@@ -27,21 +28,22 @@ def acquired(customers: Customers | ir.Table | None, engine: ibis.BaseBackend) -
     return days if days.get_backend() is engine else ibis.memtable(days.to_pyarrow())
 
 
-def with_burn_in(log: Transactions, policies: Policies, name: str) -> Transactions:
+def with_burn_in(log: Transactions, policies: Policies, people: People, name: str) -> Transactions:
     """Flag a log that begins in the middle of customers' lives, and say whose history may be cut."""
-    cut = None if policies.closed_cohort or log.acquired is not None else _begins_mid_life(log, name)
+    known = policies.closed_cohort or log.acquired is not None
+    cut = None if known else _begins_mid_life(log, people.per_month(), name)
     length = policies.burn_in or (BURN_IN if cut else "0 days")
     days = 0 if policies.closed_cohort else round(parse_length(length))
     verdict = log.verdict.with_defects([cut] if cut else [])
     return replace(log, burn_in_days=days, verdict=verdict)
 
 
-def _begins_mid_life(log: Transactions, name: str) -> Defect | None:
+def _begins_mid_life(log: Transactions, seen: dict[str, int], name: str) -> Defect | None:
     """Flag where a first month has more than twice the new customers that later months typically have.
 
     The customers older than the log are what the first six months have above the typical month.
     """
-    counts = _new_per_month(log)
+    counts = _whole_months(log, seen)
     n_first = min(3, len(counts) // 3)
     if not n_first:
         return None
@@ -59,11 +61,8 @@ def _begins_mid_life(log: Transactions, name: str) -> Defect | None:
     return Defect("log begins mid-life", "flag", sentence, n_older, bias=bias)
 
 
-def _new_per_month(log: Transactions) -> list[int]:
-    """Count customers first seen, per calendar month that was observed whole (the first may be cut)."""
-    first = log.lines.group_by("customer_id").agg(first_on=log.lines.occurred_on.min())
-    rows = first.group_by(month=first.first_on.truncate("M")).agg(n=first.count()).to_pyarrow().to_pylist()
-    seen = {f"{row['month']:%Y-%m}": row["n"] for row in rows}
+def _whole_months(log: Transactions, seen: dict[str, int]) -> list[int]:
+    """Customers first seen, per calendar month that was observed whole (the first may be cut)."""
     month, counts = Period.parse(f"{log.observed_from:%Y-%m}"), []
     while month.end <= log.observed_until:
         counts.append(seen.get(month.label, 0))

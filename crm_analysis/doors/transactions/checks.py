@@ -10,30 +10,41 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.currency import MISSING as MISSING_CURRENCY
 from crm_analysis.doors.schema import Check, Checked, check_rows, is_missing
+from crm_analysis.doors.transactions.amounts import all_zero, amount_checks, is_taken_back
+from crm_analysis.doors.transactions.people import test_customer_check
 from crm_analysis.doors.transactions.policies import Policies
 from crm_analysis.doors.transactions.repeats import comparable, duplicates
 from crm_analysis.doors.values import product
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
 
+NETTED = "refund netted"
+
 
 def check_lines(table: ir.Table, policies: Policies, start: dt.date, end: dt.date, *, name: str) -> Checked:
     """Rows of a log that can be trusted, the others under their reason, and what was found in both."""
     table = _with_days_and_refunds(table, policies)
     currency = [MISSING_CURRENCY] if "currency" in table.columns else []
-    checks = [*_presence_checks(start, end, currency), *_policy_checks(policies)]
+    checks = [
+        *_presence_checks(start, end, currency),
+        *([test_customer_check(policies.test_customers)] if policies.test_customers else []),
+        *_policy_checks(policies),
+        *amount_checks(table),
+    ]
     share = policies.max_set_aside
     checked = check_rows(table, checks, name=name, amount="amount", max_set_aside=share)
-    found = [] if policies.drop_duplicates else duplicates(table, name, checked.n_rows_in)
+    found = []
+    if not policies.drop_duplicates:
+        found += duplicates(table, name, checked.n_rows_in, checked.money or 0.0)
     if not checked.verdict.n_kept:
         found.append(
             Defect("no rows", "refuse", f"{name}: no rows are left; correct the source or the dates")
         )
-    return replace(checked, verdict=checked.verdict.with_defects(found))
+    return replace(checked, verdict=all_zero(checked.verdict).with_defects(found))
 
 
 def _with_days_and_refunds(table: ir.Table, policies: Policies) -> ir.Table:
-    refund = table.amount < 0
+    refund = is_taken_back(table)
     if policies.cancelled_orders:
         if "order_id" not in table.columns:
             raise ConfigError("transactions: cancelled_orders needs a column for order_id; add it to columns")
@@ -113,11 +124,12 @@ def _policy_checks(policies: Policies) -> list[Check]:
         bias="revenue is biased up: it is before refunds",
         shows=shows,
     )
+    how = "taken off their orders" if policies.refunds == "net in order" else "taken off on their own day"
     netted = Check(
-        "refund netted",
+        NETTED,
         "flag",
         lambda t: t.is_refund,
-        "are refunds or cancellations (negative amounts), taken off their orders",
+        f"are refunds or cancellations (negative amounts), {how}",
         bias="none on revenue; a purchase that was returned still counts as a purchase",
         shows=shows,
     )

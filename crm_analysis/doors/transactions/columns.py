@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis.expr.types as ir
 
 from crm_analysis.doors.schema import Column, Schema
+from crm_analysis.doors.transactions.cancellations import FOUND
 
 SCHEMA = Schema(
     "transactions",
@@ -29,4 +30,4 @@ def line_columns(table: ir.Table) -> list[str]:
     """Columns of the checked lines, in the order in which they are published."""
     first = ["customer_id", "occurred_at", "occurred_on", "amount", "is_refund"]
     rest = [column.name for column in SCHEMA.columns if column.name not in first]
-    return [name for name in (*first, *rest, "amount_original", "cost") if name in table.columns]
+    return [name for name in (*first, *rest, "amount_original", "cost", *FOUND) if name in table.columns]

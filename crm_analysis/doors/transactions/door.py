@@ -14,13 +14,12 @@ from typing import Any
 
 from crm_analysis.doors import control as ledgers
 from crm_analysis.doors.currency import Conversion, in_one_currency, rates_of
-from crm_analysis.doors.schema import as_view
 from crm_analysis.doors.sources import read_table
 from crm_analysis.doors.transactions.begins import acquired, with_burn_in
 from crm_analysis.doors.transactions.checks import check_lines
-from crm_analysis.doors.transactions.columns import SCHEMA, line_columns
+from crm_analysis.doors.transactions.columns import SCHEMA
 from crm_analysis.doors.transactions.log import Transactions, as_date
-from crm_analysis.doors.transactions.merge import merge
+from crm_analysis.doors.transactions.look import LookedThrough, look_through
 from crm_analysis.doors.transactions.policies import Policies
 from crm_analysis.doors.verdict import Verdict
 from crm_analysis.errors import ConfigError, DataError
@@ -90,19 +89,27 @@ def _check(
         read_table(source, SCHEMA, columns=columns, **reading), _conversion(policies, start, end, reading)
     )
     checked = check_lines(read.table, policies, start, end, name=read.place)
-    lines = as_view(checked.kept.select(line_columns(checked.kept)))
+    looked = look_through(checked, policies, start, end, name=read.place)
+    checked, lines = looked.checked, looked.lines
     log = Transactions(
         lines=lines,
-        merged=merge(lines),
+        merged=lines,
         observed_from=start,
         observed_until=end,
         verdict=read.judged(checked.verdict),
         set_aside=checked.set_aside,
         set_aside_rows=checked.set_aside_rows,
         n_rows_in=checked.n_rows_in,
+        refunds=policies.refunds,
+        part_deliveries=policies.part_deliveries,
         acquired=acquired(policies.customers, lines.get_backend()),
-    )
-    return _with_control(with_burn_in(log, policies, read.place), policies, reading)
+    ).on_lines(lines)
+    log = with_burn_in(log, policies, looked.people, read.place)
+    return _with_control(replace(log, verdict=_with_reading(log.verdict, looked)), policies, reading)
+
+
+def _with_reading(verdict: Verdict, looked: LookedThrough) -> Verdict:
+    return replace(verdict, reading=(*verdict.reading, *looked.reading))
 
 
 def _conversion(policies: Policies, start: dt.date, end: dt.date, reading: dict[str, Any]) -> Conversion:

@@ -23,10 +23,12 @@ class Transactions:
     lines : customer_id, occurred_at (local, naive), occurred_on (date), amount decimal(18,4), is_refund, and
         where mapped order_id, product_id, category, quantity, unit_price, unit_cost, discount, currency,
         channel, and cost (quantity x unit_cost). Money converted at rates has amount_original too, which
-        is in `currency`; all else is in the workspace's.
+        is in `currency`; all else is in the workspace's. Where cancellations found the sale that they undo,
+        refund_of and refund_of_on: its order and its day.
     merged : one row per customer, order (where mapped) and day: amount, cost, n_lines (no refunds),
         n_refunds. Rows without lines are refunds on their own.
     set_aside : reason -> rows;  set_aside_rows : those rows, with their reason.
+    refunds, part_deliveries : the policies by which lines are merged.
     acquired : customer_id, acquired_at, where a customer master knows it.
     burn_in_days : customers first seen within so many days of `observed_from` may be older than the log.
     control : ours against the ledger's, per period, where a ledger is given;  control_reasons : what
@@ -41,6 +43,8 @@ class Transactions:
     set_aside: dict[str, int]
     set_aside_rows: ir.Table
     n_rows_in: int
+    refunds: str = "net in order"
+    part_deliveries: str = "each day"
     acquired: ir.Table | None = None
     burn_in_days: int = 0
     control: pd.DataFrame | None = None
@@ -67,7 +71,12 @@ class Transactions:
         if until == self.observed_until:
             return self
         lines = self.lines.filter(self.lines.occurred_on <= until)
-        return replace(self, lines=lines, merged=merge(lines), observed_until=until, control=None, control_reasons=None)
+        return replace(self.on_lines(lines), observed_until=until, control=None, control_reasons=None)
+
+    def on_lines(self, lines: ir.Table) -> Transactions:
+        """Return the log of other lines, merged by the same policies."""
+        merged = merge(lines, refunds=self.refunds, part_deliveries=self.part_deliveries)
+        return replace(self, lines=lines, merged=merged)
 
 
 def as_date(value: dt.date | str, name: str) -> dt.date:

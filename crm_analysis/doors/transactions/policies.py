@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import ibis.expr.types as ir
 
@@ -16,8 +17,14 @@ from crm_analysis.workspace import Calendar, Control
 class Policies:
     """What is done with rows that can be treated in more than one way.
 
-    refunds : "net in order" takes refunds off the order they belong to, "set aside" leaves them out.
-    cancelled_orders : orders whose id begins with this are cancellations, treated as refunds.
+    refunds : "net in order" takes refunds off the order they belong to, "net in period" off the customer's
+        money on their own day, "set aside" leaves them out.
+    cancelled_orders : orders whose id begins with this are cancellations, treated as refunds; netted in
+        order, each is matched to the sale that it undoes.
+    part_deliveries : lines of one order on several days are a purchase on "each day", or all on its
+        "first day".
+    bulk_orders : orders so large that they carry totals are flagged; "set aside" leaves them out.
+    test_customers : ids, or patterns such as "TEST*", of customers who are none; set aside.
     drop_duplicates : exact duplicates are always counted; True sets all but one of each aside.
     max_set_aside : share of rows, above which the log is refused.
     closed_cohort : the customers are a fixed group, all acquired within the log.
@@ -31,8 +38,11 @@ class Policies:
     control, calendar : the ledger's totals and their tolerance; the calendar of its periods.
     """
 
-    refunds: Literal["net in order", "set aside"] = "net in order"
+    refunds: Literal["net in order", "net in period", "set aside"] = "net in order"
     cancelled_orders: str | None = None
+    part_deliveries: Literal["each day", "first day"] = "each day"
+    bulk_orders: Literal["keep", "set aside"] = "keep"
+    test_customers: Sequence[str] = ()
     drop_duplicates: bool = False
     max_set_aside: float = 0.05
     closed_cohort: bool = False
@@ -45,7 +55,12 @@ class Policies:
     calendar: Calendar | None = None
 
     def __post_init__(self) -> None:
-        if self.refunds not in ("net in order", "set aside"):
-            raise ConfigError(
-                f"transactions: refunds = {self.refunds!r}: 'net in order' or 'set aside' was expected"
-            )
+        for name in ("refunds", "part_deliveries", "bulk_orders"):
+            allowed = get_args(get_type_hints(Policies)[name])
+            if getattr(self, name) not in allowed:
+                raise ConfigError(
+                    f"transactions: {name} = {getattr(self, name)!r}: {' or '.join(map(repr, allowed))} "
+                    "was expected"
+                )
+        if isinstance(self.test_customers, str):
+            raise ConfigError("transactions: test_customers is a list, such as ['TEST*', '4711']")
