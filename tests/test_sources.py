@@ -180,9 +180,9 @@ def test_day_or_month_first_is_asked_with_two_values_and_the_option(tmp_path):
             "mixes day-first and month-first dates, such as line 2 '13/01/2024' and line 3 '01/13/2024'",
         ),
         (("2024-01-13", "13/01/2024"), "mixes date formats"),
-        (("45294", "45295"), "an Excel serial number, or an epoch?"),
         (("soon", "later"), "holds no dates that are understood"),
-        (("05.01.24", "06.01.24"), "holds no dates that are understood"),
+        (("45294", "2024-01-13"), "Excel serial numbers (1 rows, such as line 2 '45294')"),
+        (("05.01.24", "06.01.24"), "may be day first or month first or year first"),
     ],
 )
 def test_columns_that_are_no_dates_or_two_kinds_of_them(tmp_path, dates, words):
@@ -225,7 +225,7 @@ def test_both_signs_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "amount", ["TBD", "1e5", "$5", "1.23456", "123456789012345", "--1", "1 5", "12.34.5", "١٢"]
+    "amount", ["TBD", "1e5", "5%", "1.23456", "123456789012345", "--1", "1 5", "12.34.5", "١٢"]
 )
 def test_amounts_that_are_no_plain_numbers_are_refused_never_rounded(tmp_path, amount):
     message = refusal(write(tmp_path, f"customer;date;amount\n007;2024-01-05;1.5\n008;2024-01-05;{amount}\n"))
@@ -454,13 +454,13 @@ ACCEPTED = [
     "csv_injection.csv",
     "plain.xlsx",
     "text_and_numbers.xlsx",
+    "excel_serials.csv",
     "plain.parquet",
 ]
 REFUSED = [
     "ambiguous_dates.csv",
     "mixed_formats_ambiguous.csv",
     "impossible_dates.csv",
-    "excel_serials.csv",
     "missing_column.csv",
     "ragged_row.csv",
     "duplicate_headers.csv",
@@ -507,7 +507,9 @@ def test_refused_files_say_why(manifest, file):
 
 # What was written is what is read ------------------------------------------------------------------------
 
-IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=6)
+IDS = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Cf", "Z")), min_size=1, max_size=6
+)
 DAYS = st.dates(dt.date(1970, 1, 1), dt.date(2100, 1, 1))
 CENTS = st.decimals(-(10**9), 10**9, places=2)
 

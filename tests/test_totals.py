@@ -1,0 +1,88 @@
+"""Total rows: no sale of anybody, told with their line and whether they add up."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from value_tables import COLUMNS, SALES, frame, read, refusal
+
+from crm_analysis.doors.schema import Check, check_rows, is_missing
+
+UNDATED = Check("time missing", "set aside", is_missing("occurred_at"), "have no time (occurred_at)")
+
+
+def checked(table, **options):
+    return check_rows(read(table).table, [UNDATED], name="sales", amount="amount", **options)
+
+
+def with_total(**last):
+    row = {"customer": None, "date": None, "amount": "4.5"} | last
+    n = {name: [*values, row.get(name)] for name, values in THREE.items()}
+    return frame(**n)
+
+
+THREE = {
+    "customer": ["C1", "C2", "C3"],
+    "date": ["2024-01-05"] * 3,
+    "amount": ["1", "1.5", "2"],
+    "note": ["", "", ""],
+}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"customer": "Grand total"},
+        {"customer": "TOTAL:"},
+        {"note": "Subtotal"},
+        {"date": "Total"},
+        {"customer": "合计："},
+        {"note": " Summe "},
+        {"date": "小计"},
+        {"note": "总和", "customer": "3"},
+    ],
+)
+def test_a_row_without_a_date_that_says_total_is_set_aside(last):
+    found = checked(with_total(**last), max_set_aside=0.0)
+    assert found.set_aside == {"total row": 1}
+    assert found.kept.amount.sum().to_pyarrow().as_py() == Decimal("4.5")
+    assert found.kept.count().to_pyarrow().as_py() + 1 == found.n_rows_in == 4
+    (defect,) = found.verdict.defects
+    assert "its amount, 4.50, equals the sum of all other rows" in defect.found
+    assert defect.examples == ("line 5, amount 4.5000",)
+    assert found.verdict.status == "FLAG"
+
+
+def test_a_total_that_does_not_add_up_is_told():
+    (defect,) = checked(with_total(customer="Total", amount="5")).verdict.defects
+    assert "its amount is 5.00, the sum of all other rows 4.50" in defect.found
+
+
+def test_a_customer_called_total_is_a_customer():
+    found = checked(with_total(customer="Total", date="2024-01-06"))
+    assert found.set_aside == {}
+    assert found.kept.count().to_pyarrow().as_py() == 4
+
+
+def test_an_undated_row_of_somebody_is_no_total():
+    found = checked(with_total(customer="Total Wine Ltd"), max_set_aside=1.0)
+    assert found.set_aside == {"time missing": 1}
+
+
+def test_what_a_total_row_holds_elsewhere_is_not_read():
+    found = checked(with_total(customer="Total", date="3 days", amount="about 5"))
+    assert found.set_aside == {"total row": 1}
+    message = refusal(frame(**{name: [*values, "about 5"] for name, values in THREE.items()}))
+    assert "line 5 'about 5'" in message
+
+
+def test_several_totals_and_the_column_in_the_typed_table():
+    table = with_total(customer="Total")
+    assert "source_total" in read(table).table.columns
+    assert "source_total" not in read(with_total(date="2024-01-06")).table.columns
+    twice = frame(
+        customer=["C1", "Subtotal", "Total"], date=["2024-01-05", None, None], amount=["1", "1", "1"]
+    )
+    assert checked(twice).set_aside == {"total row": 2}
+    assert SALES.required == list(COLUMNS)
+    assert dt.datetime(2024, 1, 5) in checked(twice).kept.occurred_at.to_pyarrow().to_pylist()
