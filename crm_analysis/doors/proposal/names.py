@@ -33,8 +33,7 @@ def plain(name: str) -> str:
 
 def units_in(name: str) -> list[str]:
     """Units in a name: ["usd"] of "Total (USD)"."""
-    words = _parts(name)
-    return [word for word in words if word in UNITS and len(words) > 1]
+    return [word for word in _parts(name) if word in UNITS]
 
 
 def _parts(name: str) -> list[str]:

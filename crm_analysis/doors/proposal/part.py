@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from crm_analysis.doors.proposal import toml
 from crm_analysis.doors.proposal.describe import describe, total_of_product
 from crm_analysis.doors.proposal.looks import Looked
-from crm_analysis.doors.proposal.names import plain, units_in
+from crm_analysis.doors.proposal.names import units_in
 from crm_analysis.doors.proposal.roles import Choice
 
 PIECES = ("quantity", "unit_price")
@@ -109,4 +109,4 @@ def currency_of(name: str) -> str | None:
     """Currency that the name of a column says, such as CNY of "金额（元）"."""
     units = [unit for unit in units_in(name) if unit not in ("utc", "gmt")]
     codes = [CODES.get(unit, unit.upper()) for unit in units if len(unit) == 3 or unit in CODES]
-    return codes[0] if plain(name) and codes else None
+    return codes[0] if codes else None
