@@ -430,6 +430,20 @@ def test_folders_of_snapshots_with_a_hole_and_a_column_that_came(tmp_path):
     )
 
 
+def test_the_stage_of_a_loss_is_entered_once_whichever_snapshots_show_it():
+    rows = [("2025-01-01", "Lead", "Open"), ("2025-01-08", "Proposal", "Lost"),
+            ("2025-01-15", "Proposal", "Lost"), ("2025-01-22", "Proposal", "Open"),
+            ("2025-01-29", "Proposal", "Lost")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["day", "stage", "status"]).assign(id="x")
+    columns = {"opportunity_id": "id", "stage": "stage", "outcome": "status", "snapshot_on": "day"}
+    pipeline = crm.read_pipeline(
+        table, columns=columns, shape="snapshots", stages=STAGES, snapshot_at="2025-01-29"
+    )
+    steps = [(row["stage"], row["entered_on"].day) for row in pipeline.history.to_pyarrow().to_pylist()]
+    assert steps == [("Lead", 1), ("Proposal", 8), ("Lost", 8), ("Proposal", 22), ("Lost", 29)]
+    assert defects_of(pipeline)["reopened"].n_rows == 1
+
+
 def test_a_series_without_a_hole_is_not_flagged(tmp_path):
     assert "snapshots missing" not in defects_of(snapshots(tmp_path, [*WEEKS[:3], "2025-02-10", *WEEKS[3:]]))
 
@@ -482,3 +496,79 @@ def read_as_dates(*rows, **changes):
     return crm.read_pipeline(
         table, columns=columns, shape="stage dates", stages=STAGES, snapshot_at=AT, **changes
     )
+
+
+def test_a_workspace_keeps_what_was_said_of_the_rows(tmp_path):
+    pd.DataFrame({"who": ["c"], "on": ["2025-01-05"], "paid": [1]}).to_csv(
+        tmp_path / "orders.csv", index=False
+    )
+    rows = [(*deal, "new") for deal in DEALS[1:]] + [("a", "Lead", "Dead", "01-01", "01-10", "new")]
+    rows.append(("z", "Lead", "Won", "01-01", "01-10", "old"))
+    table = pd.DataFrame(rows, columns=[*NOW.values(), "kind"])
+    for column in ("created", "closed"):
+        table[column] = "2025-" + table[column]
+    table.to_csv(tmp_path / "deals.csv", index=False)
+    (tmp_path / "firm.toml").write_text(WORKSPACE)
+    # Read from the file, then from what is kept of it.
+    for _ in range(2):
+        pipeline = crm.open_workspace(tmp_path / "firm.toml").pipeline("a")
+        assert deals_of(pipeline, "outcome", "furthest_stage_number")["a"] == ("lost", 0)
+        assert len(deals_of(pipeline, "outcome")) == 5
+        assert pipeline.furthest_known
+        assert not pipeline.as_of("2025-01-05").furthest_known
+
+
+WORKSPACE = """
+name = "Firm"
+currency = "CNY"
+timezone = "Asia/Shanghai"
+output = "reports"
+[firms.a]
+name = "A"
+observed_from = 2025-01-01
+observed_until = 2025-06-30
+[firms.a.transactions]
+source = "orders.csv"
+columns = { customer_id = "who", occurred_at = "on", amount = "paid" }
+[firms.a.pipeline]
+source = "deals.csv"
+shape = "current stage"
+stages = ["Lead", "Proposal", "Won"]
+snapshot_at = 2025-06-30
+only = { kind = ["new"] }
+outcomes = { Dead = "lost" }
+[firms.a.pipeline.columns]
+opportunity_id = "id"
+stage = "stage"
+outcome = "status"
+created_at = "created"
+closed_at = "closed"
+"""
+
+
+def test_shortened_amounts_are_read_and_flagged(tmp_path):
+    rows = [
+        ("a", "Won", "Won", "2025-01-13", "2025-01-20", "$342.09K"),
+        ("b", "Lead", "Open", "2025-01-14", None, "$1.2K"),
+    ]
+    pd.DataFrame(rows, columns=[*NOW.values(), "amount"]).to_csv(tmp_path / "deals.csv", index=False)
+    pipeline = crm.read_pipeline(
+        tmp_path / "deals.csv", columns=NOW | {"amount": "amount"}, shape="current stage", stages=STAGES,
+        snapshot_at=AT,
+    )  # fmt: skip
+    assert [float(row[0]) for row in deals_of(pipeline, "amount").values()] == [342_090, 1_200]
+    assert "K as 1,000" in defects_of(pipeline)["rounded amounts"].found
+
+
+def test_times_of_two_styles_are_read_column_by_column(tmp_path):
+    rows = [
+        ("a", "Won", "Won", "13/01/2025", "2025-01-20T18:30:00.000Z"),
+        ("b", "Lead", "Open", "14/01/2025", None),
+    ]
+    pd.DataFrame(rows, columns=list(NOW.values())).to_csv(tmp_path / "deals.csv", index=False)
+    pipeline = crm.read_pipeline(
+        tmp_path / "deals.csv", columns=NOW, shape="current stage", stages=STAGES, snapshot_at=AT,
+        timezone="Asia/Shanghai",
+    )  # fmt: skip
+    # In Shanghai the 20th has ended by 18:30 UTC.
+    assert deals_of(pipeline, "created_on", "closed_on")["a"] == (dt.date(2025, 1, 13), dt.date(2025, 1, 21))
