@@ -78,8 +78,11 @@ class Source(Settings):
 class TransactionsSource(Source):
     """The purchase log."""
 
-    refunds: Literal["net in order", "set aside"] = "net in order"
+    refunds: Literal["net in order", "net in period", "set aside"] = "net in order"
     cancelled_orders: str | None = None
+    part_deliveries: Literal["each day", "first day"] = "each day"
+    bulk_orders: Literal["keep", "set aside"] = "keep"
+    test_customers: tuple[str, ...] = ()
     drop_duplicates: bool = False
     max_set_aside: Share = 0.05
     burn_in: str | None = None

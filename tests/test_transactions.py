@@ -201,7 +201,7 @@ def test_refunds_set_aside_leave_revenue_before_refunds():
     log = read(*LATE, refunds="set aside")
     assert log.set_aside == {"refund": 2}
     assert log.lines.amount.sum().to_pyarrow().as_py() == Decimal(170)
-    with pytest.raises(ConfigError, match="refunds = 'ignore': 'net in order' or 'net in period' or 'set aside' was"):
+    with pytest.raises(ConfigError, match="refunds = 'ignore': 'net in order' or 'net in period' or"):
         read(*LATE, refunds="ignore")
 
 
@@ -244,7 +244,8 @@ def test_cost_of_goods_of_lines_and_orders():
 
 def monthly(counts):
     months = pd.date_range("2024-01-01", periods=len(counts), freq="MS")
-    return [(f"{m:%m}-{i}", f"{m:%m}-{i}", m, 10) for m, n in zip(months, counts, strict=True) for i in range(n)]
+    ids = [(f"{m:%m}-{i}", m) for m, n in zip(months, counts, strict=True) for i in range(n)]
+    return [(each, each, month, 10) for each, month in ids]
 
 
 def test_a_log_that_begins_in_the_middle_of_lives_is_flagged_with_the_number_of_older_customers():

@@ -37,7 +37,17 @@ from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 
 Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
 READING = {"table", "sheet", "delimiter", "encoding", "dates", "source_timezone", "decimal", "header"}
-POLICIES = {"refunds", "cancelled_orders", "drop_duplicates", "max_set_aside", "burn_in", "missing_currency"}
+POLICIES = {
+    "refunds",
+    "cancelled_orders",
+    "part_deliveries",
+    "bulk_orders",
+    "test_customers",
+    "drop_duplicates",
+    "max_set_aside",
+    "burn_in",
+    "missing_currency",
+}
 SHAPE = {
     "shape",
     "stages",
