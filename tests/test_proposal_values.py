@@ -281,6 +281,12 @@ def test_spend_and_pipelines_are_recognised(proposed):
     assert proposed(CLEAR).part.kind == "transactions"
 
 
+def test_purchases_are_no_spend_and_customers_that_repeat_no_master(proposed):
+    assert proposed({"customer": BUYERS, "date": DAYS, "spend": MONEY}).part.kind == "transactions"
+    assert proposed({"customer": BUYERS, "region": THINGS, "country": NAMES}).part.kind == "transactions"
+    assert proposed({"customer": ORDERS, "region": THINGS, "country": NAMES}).part.kind == "customers"
+
+
 def test_a_file_without_header_is_noticed(proposed):
     found = proposed(dict(zip(["00004", "19970101", "29.33"], CLEAR.values(), strict=True)))
     assert "the first line looks like data" in found.part.noticed[0]
