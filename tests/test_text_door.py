@@ -10,6 +10,7 @@ from crm_analysis.doors.sources import Options
 from crm_analysis.doors.sources.engine import connect
 from crm_analysis.doors.sources.opened import Refusal
 from crm_analysis.doors.sources.text import open_text, scan
+from crm_analysis.doors.sources.text.lines import with_line_feeds
 
 WANTED = ["customer", "date", "amount"]
 HEADER = "customer,date,amount\n"
@@ -84,6 +85,21 @@ def test_mended_line_ends_do_not_depend_on_where_blocks_end(tmp_path, monkeypatc
         assert cells(opened(tmp_path, text)) == whole
 
 
+def test_a_pair_that_a_block_cuts_stays_one_line_end(tmp_path, monkeypatch):
+    path = write(tmp_path, 'a,b\r\n1,"2\r\n"\n\r3,4\r')
+    for size in range(1, 25):
+        monkeypatch.setattr(scan, "BLOCK", size)
+        assert with_line_feeds(path, ",", tmp_path).read_bytes() == b'a,b\n1,"2\r\n"\n\n3,4\n'
+
+
+def test_a_wrong_byte_is_named_by_its_place_whatever_the_blocks(tmp_path, monkeypatch):
+    path = write(tmp_path, "äöü\nß".encode() + b"\xc3(")
+    for size in range(1, 12):
+        monkeypatch.setattr(scan, "BLOCK", size)
+        with pytest.raises(Refusal, match="byte 9 in line 2 is not utf-8"):
+            open_text(path, Options(encoding="utf-8"), ENGINE, [])
+
+
 def test_counts_do_not_depend_on_where_blocks_end(tmp_path, monkeypatch):
     path = write(tmp_path, "a\r\nb\rc\n\r\n\r\r\nd\r\n\r\n\r\n")
     for size in range(1, 30):
@@ -144,8 +160,9 @@ def test_folders_that_look_like_columns_are_none(tmp_path):
 
 WESTERN = [
     "Müller", "Größe", "Söhne", "Émile Zola", "été", "São Paulo", "João", "Simões", "Muñoz", "¿Qué?",
-    "Ångström", "Sørensen", "Curaçao", "Noël", "cœur", "lunedì", "più", "O’Brien", "12 €", "€uro", "3 – 5 Días",
-    "25° Süd", "„Höhe“", "«déjà vu»", "Zürich", "3 m² Täfelung", "Nº 5 España", "façade…", "1ª visita año", "col·lecció",
+    "Ångström", "Sørensen", "Curaçao", "Noël", "cœur", "lunedì", "più", "O’Brien", "12 €", "€uro",
+    "3 – 5 Días", "25° Süd", "„Höhe“", "«déjà vu»", "Zürich", "3 m² Täfelung", "Nº 5 España", "façade…",
+    "1ª visita año", "col·lecció",
 ]  # fmt: skip
 CHINESE = [
     "张伟",
@@ -180,6 +197,8 @@ OTHERS = [
     ("mac_roman", ["Café", "Müller", "Jesús", "Muñoz"]),
     ("gb18030", ["喆"]),
     ("latin-1", ["é"]),
+    ("cp1252", ["Café", "naïVÉ", "cafÉ"]),
+    ("gb18030", ["北京上海", "龘靐齉爩麤灪龖厵"]),
 ]  # fmt: skip
 
 
@@ -233,7 +252,7 @@ def test_encodings_that_are_none_are_refused(tmp_path, encoding):
 def test_a_stated_encoding_is_strict(tmp_path):
     message = refusal(tmp_path, named(["Müller"]), "cp1252", encoding="utf-8")
     assert message.startswith("byte 22 in line 2 is not utf-8 (b'\\xfclle')")
-    assert "byte 23 in line 2 is not gb18030" in refusal(
+    assert "byte 22 in line 2 is not gb18030" in refusal(
         tmp_path, named(["aé"]), "cp1252", encoding="gb18030"
     )
 
