@@ -131,7 +131,10 @@ def test_columns_without_a_usual_name_are_asked_never_taken(proposed):
     assert asked(found.part) == {
         "customer_id": ["k"], "occurred_at": ["w"], "amount": ["b"], "order_id": ["n"]
     }  # fmt: skip
-    assert show(found).startswith("export.csv: 6 rows, not recognised by its columns")
+    unlike = "export.csv: 6 rows, not recognised by its columns"
+    assert show(found).startswith(unlike)
+    assert show(proposed({"customer": BUYERS, "w": NAMES})).startswith(unlike)
+    assert not show(proposed({"customer": BUYERS, "date": DAYS})).startswith(unlike)
     assert tomllib.loads(text_of(found))["firms"]["a"]["transactions"]["columns"] == {}
 
 
