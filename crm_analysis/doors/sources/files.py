@@ -142,6 +142,11 @@ def _opener(path: Path) -> Opener:
     return open_text
 
 
+def is_delimited_text(path: Path) -> bool:
+    """Whether a file is none of the other formats."""
+    return _opener(path) is open_text
+
+
 def _plain(head: bytes) -> bytes:
     """First bytes without a byte order mark, as UTF-8."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

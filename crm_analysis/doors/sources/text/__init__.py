@@ -5,6 +5,6 @@ mixed line ends, `dialect` finds delimiter and header, `load` lets DuckDB read, 
 it could not. `door` calls them in turn.
 """
 
-from crm_analysis.doors.sources.text.door import open_text
+from crm_analysis.doors.sources.text.door import Prepared, open_text, prepared
 
-__all__ = ["open_text"]
+__all__ = ["Prepared", "open_text", "prepared"]

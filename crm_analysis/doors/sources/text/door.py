@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
+import ibis.expr.types as ir
 
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal, held_still
 from crm_analysis.doors.sources.text.dialect import BLANKS, Dialect, find_dialect
@@ -15,39 +19,61 @@ from crm_analysis.doors.sources.text.lines import with_line_feeds
 from crm_analysis.doors.sources.text.load import load, load_split
 
 
-def open_text(path: Path, options: Options, engine: ibis.BaseBackend, wanted: list[str]) -> Opened:
-    """Text in a table of text, its rows numbered by line where every row is one line."""
+@dataclass(frozen=True)
+class Prepared:
+    """A text of which encoding, dialect and line ends are settled, and nothing is loaded."""
+
+    place: str
+    text: Utf8
+    dialect: Dialect
+    layout: Layout
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How it is read, where it settled that itself."""
+        encoding = [f"encoding {self.text.settled}"] if self.text.settled else []
+        return (*encoding, *self.dialect.reading)
+
+    def numbers(self, table: ir.Table, n_rows: int) -> dict[str, ir.Value]:
+        """Column that numbers the rows of a table in which all rows were stored in their order.
+
+        Quoted line ends and blank lines make a row more or less than a line: then rows are numbered.
+        """
+        n_above = self.dialect.n_above
+        if n_rows == self.text.scan.last_line - n_above:
+            return {"source_line": table.rowid() + n_above + 1}
+        return {"source_row": table.rowid() + 1}
+
+    def columns(self, table: ir.Table) -> dict[str, ir.Value]:
+        """Columns of a table as `Layout` calls them, under the names that they have in the text."""
+        return {column: table[f"c{i}"] for i, column in enumerate(self.dialect.names, start=1)}
+
+
+@contextmanager
+def prepared(path: Path, options: Options, wanted: list[str]) -> Iterator[Prepared]:
+    """Text ready to be loaded, as long as its file holds still."""
     try:
         with tempfile.TemporaryDirectory(prefix="crm_analysis_") as folder, held_still(path):
-            return _opened(path, options, engine, wanted, Path(folder))
+            text = as_utf8(path, options.encoding, Path(folder))
+            dialect = find_dialect(text.path, path.name, options, wanted)
+            yield Prepared(path.name, text, dialect, _layout(text, dialect, Path(folder)))
     except OSError as error:
         raise Refusal(f"the file cannot be read ({error.strerror}); see to it, and read it again") from None
 
 
-def _opened(
-    path: Path, options: Options, engine: ibis.BaseBackend, wanted: list[str], folder: Path
-) -> Opened:
-    text = as_utf8(path, options.encoding, folder)
-    dialect = find_dialect(text.path, path.name, options, wanted)
-    layout = _layout(text, dialect, folder)
-    name = (load_split if dialect.delimiter == BLANKS else load)(engine, layout, dialect.names)
-    table = engine.table(name)
-    n_rows = int(table.count().to_pyarrow().as_py())
-    if not n_rows:
-        engine.drop_table(name)
-        raise Refusal("there are no rows below the header; export it again")
-    # Quoted line ends and blank lines make a row more or less than a line: then rows are numbered.
-    one_line_each = n_rows == text.scan.last_line - dialect.n_above
-    number, start = ("source_line", dialect.n_above + 1) if one_line_each else ("source_row", 1)
-    columns = {column: table[f"c{i}"] for i, column in enumerate(dialect.names, start=1)}
-    return Opened(
-        table.select(**columns, **{number: table.rowid() + start}),
-        path.name,
-        parses_text=True,
-        stored=(name,),
-        reading=(*([f"encoding {text.settled}"] if text.settled else []), *dialect.reading),
-        notes=dialect.notes,
-    )
+def open_text(path: Path, options: Options, engine: ibis.BaseBackend, wanted: list[str]) -> Opened:
+    """Text in a table of text, its rows numbered by line where every row is one line."""
+    with prepared(path, options, wanted) as text:
+        loader = load_split if text.dialect.delimiter == BLANKS else load
+        name = loader(engine, text.layout, text.dialect.names)
+        table = engine.table(name)
+        n_rows = int(table.count().to_pyarrow().as_py())
+        if not n_rows:
+            engine.drop_table(name)
+            raise Refusal("there are no rows below the header; export it again")
+        rows = table.select(**text.columns(table), **text.numbers(table, n_rows))
+        notes = text.dialect.notes
+        return Opened(rows, text.place, parses_text=True, stored=(name,), reading=text.reading, notes=notes)
 
 
 def _layout(text: Utf8, dialect: Dialect, folder: Path) -> Layout:
