@@ -268,6 +268,8 @@ def test_entries_before_creation_are_flagged():
 
 def test_an_opportunity_that_changed_its_pipeline_is_flagged():
     rows = [("a", "Lead", "01-01", "X"), ("a", "Won", "01-05", "Y"), ("b", "Lead", "01-01", "X")]
+    # Between two other pipelines: none of ours.
+    rows += [("c", "Lead", "01-01", "Y"), ("c", "Won", "01-05", "Z")]
     pipeline = history(
         *rows, columns=("id", "stage", "at", "which"), more={"pipeline": "which"}, pipeline="X"
     )
@@ -310,6 +312,14 @@ def test_a_name_that_takes_over_is_proposed_as_a_rename():
 def test_a_name_beside_another_or_much_later_is_no_rename(month):
     with pytest.raises(DataError) as error:
         history(*renamed(month))
+    assert str(error.value).endswith("such as renamed_stages = { 'Prospect' = 'Lead' }")
+
+
+def test_two_names_of_the_same_few_days_are_no_rename():
+    rows = [(f"{name}{i}", stage, f"01-{day + i:02d}") for name in ("Lead", "Prospect") for i in range(4)
+            for stage, day in ((name, 10), ("Proposal", 12))]  # fmt: skip
+    with pytest.raises(DataError) as error:
+        history(*rows)
     assert str(error.value).endswith("such as renamed_stages = { 'Prospect' = 'Lead' }")
 
 
