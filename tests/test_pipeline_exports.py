@@ -480,7 +480,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(rows=ROWS)
 def test_rows_in_are_rows_kept_and_rows_set_aside(rows):
     for read in (now, read_as_dates):
