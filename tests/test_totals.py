@@ -64,6 +64,13 @@ def test_a_customer_called_total_is_a_customer():
     assert found.kept.count().to_pyarrow().as_py() == 4
 
 
+def test_beside_undated_rows_too_a_dated_customer_called_total_is_a_customer():
+    table = frame(
+        customer=["C1", "Total", "Total"], date=["2024-01-05", "2024-01-06", None], amount=["1", "2", "3"]
+    )
+    assert checked(table).kept.customer_id.to_pyarrow().to_pylist() == ["C1", "Total"]
+
+
 def test_an_undated_row_of_somebody_is_no_total():
     found = checked(with_total(customer="Total Wine Ltd"), max_set_aside=1.0)
     assert found.set_aside == {"time missing": 1}

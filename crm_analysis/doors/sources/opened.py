@@ -34,7 +34,8 @@ class Options:
     table : which table of a database.
     sheet : which sheet of a workbook, or "table 2" of an HTML page; a list is read one below the other.
     delimiter : "," ";" tab "|" or "whitespace".     encoding : of a text that is not UTF-8.
-    dates : "day first", "month first", "year first", "yyyymmdd", or a format such as "%d.%m.%y".
+    dates : "day first", "month first", "year first", "yyyymmdd", "excel serial", "excel serial 1904",
+        "epoch seconds", "epoch milliseconds", or a format such as "%d.%m.%y".
     decimal : "." or ",".     header : False where the first line is data; columns are then "1", "2", ...
     timezone : local business time, into which times with a zone are turned.
     source_timezone : zone of the times that carry none, where it is not the local one.
