@@ -18,6 +18,7 @@ from crm_analysis.errors import ReportError
 from crm_analysis.report.format import format_column, format_number, harmless, kind_of
 from crm_analysis.report.metric import Metric
 from crm_analysis.report.page import FOLDER_VARIABLE, Page, held_back
+from crm_analysis.report.table import write_csv
 from crm_analysis.report.text import Catalogue, read_catalogue
 from crm_analysis.workspace import Period, Workspace
 
@@ -284,6 +285,16 @@ def test_decisions_are_handed_over_whole_with_the_hold_back(writing, tmp_path):
 def test_decisions_need_somebody(page):
     with pytest.raises(ReportError, match="no column customer_id or opportunity_id; columns: \\['why'\\]"):
         page.decisions(pd.DataFrame({"why": ["x"]}), name="d", caption="x")
+
+
+def test_a_carriage_return_in_a_name_ends_no_row_of_a_csv(tmp_path):
+    write_csv(
+        pd.DataFrame({"customer_id": ["a\r=1+1", "\r=2", "b\r\nc"], "n": [1, 2, 3]}), tmp_path / "a.csv"
+    )
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        content = file.read()
+    assert "\r" not in content
+    assert content == 'customer_id,n\n"a\n=1+1",1\n"\'\n=2",2\n"b\nc",3\n'
 
 
 @given(st.lists(st.text(), unique=True, max_size=30), st.integers(0, 5))

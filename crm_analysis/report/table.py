@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -95,12 +96,17 @@ def plain_table(shown: Shown, caption: str, note: str) -> str:
     return "\n".join([caption, *lines, *([note] if note else [])])
 
 
+def _in_one_cell(value: Any) -> Any:
+    """Text without carriage returns: unquoted they would end the row, and what follows may be a formula."""
+    return value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value
+
+
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV that a spreadsheet opens without running anything in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     safe = table.rename(columns=harmless)
     for position in range(safe.shape[1]):
         if not pd.api.types.is_numeric_dtype(safe.iloc[:, position]):
-            safe.isetitem(position, [harmless(value) for value in safe.iloc[:, position]])
+            safe.isetitem(position, [_in_one_cell(harmless(value)) for value in safe.iloc[:, position]])
     # Excel reads UTF-8 only behind a byte order mark.
     safe.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
