@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -21,12 +23,20 @@ from crm_analysis.errors import ConfigError
 NETTED = "refund netted"
 
 
-def check_lines(table: ir.Table, policies: Policies, start: dt.date, end: dt.date, *, name: str) -> Checked:
+def check_lines(
+    table: ir.Table,
+    policies: Policies,
+    start: dt.date,
+    end: dt.date,
+    *,
+    name: str,
+    columns: Mapping[str, Any],
+) -> Checked:
     """Rows of a log that can be trusted, the others under their reason, and what was found in both."""
     table = _with_days_and_refunds(table, policies)
     currency = [MISSING_CURRENCY] if "currency" in table.columns else []
     checks = [
-        *_presence_checks(start, end, currency),
+        *_presence_checks(start, end, currency, columns),
         *([test_customer_check(policies.test_customers)] if policies.test_customers else []),
         *_policy_checks(policies),
         *amount_checks(table),
@@ -58,14 +68,16 @@ def _with_days_and_refunds(table: ir.Table, policies: Policies) -> ir.Table:
     return table.mutate(**added)
 
 
-def _presence_checks(start: dt.date, end: dt.date, currency: list[Check]) -> list[Check]:
+def _presence_checks(
+    start: dt.date, end: dt.date, currency: list[Check], columns: Mapping[str, Any]
+) -> list[Check]:
     """Rows that cannot be used, in the order in which a rule claims a row."""
     return [
         Check(
             "customer missing",
             "set aside",
             is_missing("customer_id"),
-            "name no customer (customer_id)",
+            f"name no customer ({_called('customer_id', columns)})",
             bias="repeat-buying rates and customer value are biased down if known customers bought these",
             shows=("occurred_on", "amount"),
         ),
@@ -73,7 +85,7 @@ def _presence_checks(start: dt.date, end: dt.date, currency: list[Check]) -> lis
             "time missing",
             "set aside",
             is_missing("occurred_at"),
-            "have no time (occurred_at)",
+            f"have no time ({_called('occurred_at', columns)})",
             bias="purchases per customer are biased down",
             shows=("customer_id", "amount"),
         ),
@@ -98,11 +110,17 @@ def _presence_checks(start: dt.date, end: dt.date, currency: list[Check]) -> lis
             "amount missing",
             "set aside",
             is_missing("amount"),
-            "have no amount",
+            f"have no amount ({_called('amount', columns)})",
             bias="purchases and revenue are biased down",
             shows=("customer_id", "occurred_on"),
         ),
     ]
+
+
+def _called(name: str, columns: Mapping[str, Any]) -> str:
+    """Canonical name, and that of the source, where it is one other column."""
+    source = columns.get(name, name)
+    return f"{name}, column {source!r}" if isinstance(source, str) and source != name else name
 
 
 def _policy_checks(policies: Policies) -> list[Check]:

@@ -1,7 +1,7 @@
 """Days without rows: where the log begins late, ends early, or has a hole in the middle.
 
 Days without rows are nothing unusual in a small log. A run of them is where, by the share of days with rows
-in the eight weeks on either side, it would come by chance less than once in a thousand such logs.
+in the eight weeks on its sparser side, it would come by chance in less than one of a hundred such logs.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _check(
     read = in_one_currency(
         read_table(source, SCHEMA, columns=columns, **reading), _conversion(policies, start, end, reading)
     )
-    checked = check_lines(read.table, policies, start, end, name=read.place)
+    checked = check_lines(read.table, policies, start, end, name=read.place, columns=columns)
     looked = look_through(checked, policies, start, end, name=read.place)
     checked, lines = looked.checked, looked.lines
     log = Transactions(
