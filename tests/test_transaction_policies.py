@@ -105,6 +105,13 @@ def test_a_part_is_taken_back_from_the_latest_sale_that_was_large_enough_while_e
     assert "2 of them to a part of it" in defects(log.verdict)["refund netted"].found
 
 
+def test_a_part_is_not_taken_back_from_a_sale_that_was_too_small():
+    log = read(
+        *BOUGHT[1:][::-1], ("a", "5", "2024-04-20", "tea", 3, 10), ("a", "C6", "2024-05-01", "tea", -5, 10)
+    )
+    assert ("a", "3", "04-01", 40) in merged(log)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -260,6 +267,17 @@ def test_orders_of_usual_spread_hold_no_bulk_order():
     amounts = np.random.default_rng(5).lognormal(4, 1, 3000).round(2)
     log = days(*[(f"c{i}", f"{i}", "2024-03-01", amount) for i, amount in enumerate(amounts)])
     assert "bulk order" not in defects(log.verdict)
+
+
+def test_a_large_order_that_carries_little_is_none():
+    small = [(f"c{i}", f"{i}", "2024-03-01", 99 + i % 3) for i in range(400)]
+    flags = [defects(days(*small, ("big", "b", "2024-03-02", amount)).verdict) for amount in (390, 420)]
+    assert ["bulk order" in flag for flag in flags] == [False, True]
+
+
+def test_the_share_of_duplicates_is_that_of_the_copies():
+    log = days(*[("a", "1", "2024-03-01", 10)] * 3, ("a", "1", "2024-03-01", 11))
+    assert defects(log.verdict)["exact duplicate"].share_of_revenue == pytest.approx(20 / 41)
 
 
 def test_the_limit_is_five_modified_z_scores_above_the_median():
