@@ -1,12 +1,14 @@
 """Large texts are typed while they are read, where their first rows prove how.
 
-What the first rows prove is held against every row while it is read, cast and stored, all in one pass. The
-first row that they do not prove ends it, and the text is read as any other: loaded whole, judged, then typed.
+What the first rows prove is held against every row while it is read, cast and stored, all in one pass. Where
+one row is not as they prove, the text is read as any other: loaded whole, judged, then typed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -26,13 +28,9 @@ from crm_analysis.doors.sources.text import Prepared, prepared
 
 QUICK_FROM = 32 << 20
 N_FIRST = 19_000
-PLAIN = r"(-?)(9{1,14})(?:\.(9{1,4}))?"
+PLAIN = r"-?9{1,14}(?:\.(9{1,4}))?"
 CLEAR_DECIMALS = {1, 2, 4}
-
-
-@ibis.udf.scalar.builtin
-def error(message: str) -> str:  # type: ignore[empty-body]
-    """DuckDB's: end the query."""
+PROVEN = "source_proven"
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ def typed_at_once(
         if text.layout.n_fields != len(text.dialect.names) or text.layout.n_fields < 2:
             return None
         try:
-            return _typed(text, schema, columns, options, engine)
+            with _unread(text, engine) as (first, rows):
+                return _typed(text, first, rows, schema, columns, options)
         except duckdb.Error:
             # Whatever it is, it is told when the text is read as a whole.
             return None
@@ -73,50 +72,66 @@ def _large_text(source: Any, folder: Path | str) -> Path | None:
     return path if large and is_delimited_text(path) else None
 
 
-def _typed(
-    text: Prepared, schema: Schema, columns: Mapped, options: Options, engine: ibis.BaseBackend
-) -> Quick | None:
-    rows, head = ibis.util.gen_name("rows"), ibis.util.gen_name("head")
+@contextmanager
+def _unread(text: Prepared, engine: ibis.BaseBackend) -> Iterator[tuple[ir.Table, ir.Table]]:
+    """First rows of a text, and all of them, which are read where they are asked for."""
+    rows, first = ibis.util.gen_name("rows"), ibis.util.gen_name("first")
     try:
         engine.raw_sql(f"CREATE VIEW {rows} AS FROM {text.layout.reader()}")
-        engine.raw_sql(f"CREATE TABLE {head} AS FROM {rows} LIMIT {N_FIRST}")
-        first = engine.table(head)
-        opened = Opened(
-            first.select(**text.columns(first)),
-            shown(text.place),
-            parses_text=True,
-            reading=text.reading,
-            notes=text.dialect.notes,
-        )
-        found = MappedColumns.of(opened, schema, columns, options)
-        guards = _guards(found)
-        if guards is None:
-            return None
-        table = _ending_at_others(found, guards).op().replace({first.op(): engine.table(rows).op()})
-        return Quick(found, _stored(engine, table.to_expr(), text))
+        engine.raw_sql(f"CREATE TABLE {first} AS FROM {rows} LIMIT {N_FIRST}")
+        yield engine.table(first), engine.table(rows)
     finally:
-        engine.drop_table(head, force=True)
+        engine.drop_table(first, force=True)
         engine.drop_view(rows, force=True)
 
 
-def _stored(engine: ibis.BaseBackend, table: ir.Table, text: Prepared) -> ir.Table:
-    name = ibis.util.gen_name("typed")
-    engine.create_table(name, table)
-    stored = engine.table(name)
-    return stored.mutate(**text.numbers(stored, int(stored.count().to_pyarrow().as_py())))
+def _typed(
+    text: Prepared, first: ir.Table, rows: ir.Table, schema: Schema, columns: Mapped, options: Options
+) -> Quick | None:
+    opened = Opened(
+        first.select(**text.columns(first)),
+        shown(text.place),
+        parses_text=True,
+        reading=text.reading,
+        notes=text.dialect.notes,
+    )
+    found = MappedColumns.of(opened, schema, columns, options)
+    guards = _guards(found)
+    if guards is None:
+        return None
+    stored = _stored(found, guards, first, rows)
+    proven = stored.agg(n=stored.count(), all=stored[PROVEN].all()).to_pyarrow().to_pylist()[0]
+    if proven["all"] is False or not proven["n"]:
+        stored.get_backend().drop_table(stored.get_name())
+        return None
+    return Quick(found, stored.mutate(**text.numbers(stored, proven["n"])).drop(PROVEN))
 
 
-def _ending_at_others(found: MappedColumns, guards: list[Any]) -> ir.Table:
-    """Typed table of which no row is made where one is not as the first ones prove."""
-    readings = found.readings | found.multiply()
-    odd = [
-        where for r in readings.values() for where in (r.unreadable, r.odd, r.undated) if where is not None
-    ]
-    proven = [ibis.coalesce(guard, ibis.literal(False)) for guard in guards]
-    proven += [~ibis.coalesce(where, ibis.literal(False)) for where in odd]
-    name, reading = next(iter(readings.items()))
-    ends = error("a row that the first ones do not prove").cast(reading.value.type())
-    return found.table(**{name: reduce(and_, proven).ifelse(reading.value, ends)})
+def _stored(found: MappedColumns, guards: list[Any], first: ir.Table, rows: ir.Table) -> ir.Table:
+    """All rows, typed as the first ones are, and whether each is as these prove: TRUE, or NULL in ids.
+
+    Values are computed in a view below, so that the guards do not compute them again.
+    """
+    engine, source = rows.get_backend(), found.opened.table
+    made = found.multiply()
+    below = {f"raw:{name}": source[name] for name in source.columns}
+    below |= {f"typed:{name}": reading.value for name, reading in found.readings.items()}
+    values = source.select(**below).op().replace({first.op(): rows.op()}).to_expr()
+    view = engine.create_view(ibis.util.gen_name("values"), values)
+    known = {value.op(): view[name].op() for name, value in below.items()}
+    # What has the shape of the first rows, and a value, is readable.
+    readable = {
+        r.unreadable.op(): ibis.literal(False).op() for n, r in found.readings.items() if n not in made
+    }
+    wheres = [where for r in found.readings.values() for where in (r.odd, r.undated)]
+    wheres += [reading.unreadable for reading in made.values()]
+    proven = reduce(and_, [*guards, *(~where for where in wheres if where is not None)])
+    wanted = found.table(**{PROVEN: proven}).op().values
+    table = view.select(**{n: value.replace(readable | known).to_expr() for n, value in wanted.items()})
+    try:
+        return engine.create_table(ibis.util.gen_name("typed"), table)
+    finally:
+        engine.drop_view(view.get_name(), force=True)
 
 
 def _guards(found: MappedColumns) -> list[Any] | None:
@@ -149,8 +164,8 @@ def _plain_number(shapes: Shapes, raw: Any) -> Any:
     found = [re.fullmatch(PLAIN, shape.shape) for shape in shapes.shapes]
     if not all(found):
         return None
-    decimals = {len(match[3] or "") for match in found if match}
+    decimals = {len(match[1] or "") for match in found if match}
     if decimals != {0} and not decimals & CLEAR_DECIMALS:
         return None
-    parts = [f"\\.[0-9]{{{n}}}" if n else "" for n in sorted(decimals)]
-    return raw.isnull() | full(raw, f"-?[0-9]{{1,14}}(?:{'|'.join(parts)})")
+    parts = [rf"\.[0-9]{{{n}}}" if n else "" for n in sorted(decimals)]
+    return full(raw, rf"-?[0-9]{{1,14}}(?:{'|'.join(parts)})")
