@@ -52,6 +52,13 @@ STEPS = {
         SELECT count(*) AS n FROM marked GROUP BY customer, bought_at, invoice, amount) WHERE n > 1""",
     "new customers": """SELECT date_trunc('month', first_on), count(*) FROM (
         SELECT min(occurred_on) AS first_on FROM lines GROUP BY customer) GROUP BY 1""",
+    "orders": """SELECT floor(20 * ln(nullif(CAST(sold AS DOUBLE), 0))), first_on < last_on, one < other,
+        count(*), sum(sold) FROM (
+            SELECT sum(amount) FILTER (amount >= 0) AS sold, min(customer) AS one, max(customer) AS other,
+                min(occurred_on) FILTER (amount >= 0) AS first_on,
+                max(occurred_on) FILTER (amount >= 0) AS last_on
+            FROM lines GROUP BY invoice) GROUP BY ALL""",
+    "days": "SELECT occurred_on, count(*) FROM lines GROUP BY 1",
     "customers": f"""
 WITH refunded AS (
     SELECT customer, invoice, min(occurred_on) AS ordered_on FROM lines AS s
