@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -379,9 +379,7 @@ def _with_lines_saved(log: Transactions, engine: ibis.BaseBackend, folder: Path)
     """Build the log on its saved lines: what is merged from them need not read the source again."""
     log.lines.to_parquet(folder / "lines.parquet")
     lines = engine.read_parquet(folder / "lines.parquet", table_name=ibis.util.gen_name("lines"))
-    log = log.on_lines(lines)
-    keys = [name for name in ("customer_id", "occurred_on", "order_id") if name in log.merged.columns]
-    return replace(log, merged=log.merged.order_by(keys))
+    return log.on_lines(lines)
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,9 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.values import MONEY
 
+ORDER = ["customer_id", "order_id"]
+NOTHING = ibis.literal(0).cast(MONEY)
+
 
 def merge(lines: ir.Table, *, refunds: str = "net in order", part_deliveries: str = "each day") -> ir.Table:
     """Sum lines per customer, order (if there are ids) and day.
@@ -21,20 +24,54 @@ def merge(lines: ir.Table, *, refunds: str = "net in order", part_deliveries: st
     part_deliveries : "first day" moves all sales of an order to its first day.
     """
     keys = [name for name in ("customer_id", "order_id", "occurred_on") if name in lines.columns]
-    columns = [*keys, "amount", "is_refund", *(["cost"] if "cost" in lines.columns else [])]
+    money = [name for name in ("amount", "cost") if name in lines.columns]
+    netted = refunds == "net in order"
     if part_deliveries == "first day" and "order_id" in keys:
         lines = _on_the_first_day(lines)
-    if refunds == "net in order":
-        lines = _refunds_found(lines, columns)
-        lines = _on_the_day_of_the_order(lines.select(columns)) if "order_id" in keys else lines
-    sums = {"amount": lines.amount.sum().cast(MONEY)}
-    if "cost" in lines.columns:
-        sums["cost"] = lines.cost.sum().cast(MONEY)
-    return lines.group_by(keys).agg(
-        **sums,
-        n_lines=(~lines.is_refund).ifelse(1, 0).sum(),
-        n_refunds=lines.is_refund.ifelse(1, 0).sum(),
+    if netted:
+        lines = _refunds_found(lines, [*keys, *money, "is_refund"])
+    steps = _summed(lines, keys, money)
+    if not netted or "order_id" not in keys:
+        return _whole(steps, keys, money)
+    refunded = steps.filter((steps.n_refunds > 0) & steps.order_id.notnull()).select(ORDER).distinct()
+    moved = _refunds_moved(steps.semi_join(refunded, ORDER), keys, money)
+    return _whole(steps.anti_join(refunded, ORDER), keys, money).union(moved)
+
+
+def _summed(lines: ir.Table, keys: list[str], money: list[str]) -> ir.Table:
+    """Sums of the sales of each step, and of its refunds beside them: MONEY and MONEY_back."""
+    refund = lines.is_refund
+    parts = {
+        **{name: refund.ifelse(NOTHING, lines[name]).sum().cast(MONEY) for name in money},
+        **{f"{name}_back": refund.ifelse(lines[name], NOTHING).sum().cast(MONEY) for name in money},
+    }
+    counts = {"n_lines": lines.count(where=~refund), "n_refunds": lines.count(where=refund)}
+    return lines.group_by(keys).agg(**parts, **counts)
+
+
+def _whole(steps: ir.Table, keys: list[str], money: list[str]) -> ir.Table:
+    """Steps with their refunds taken off where they are."""
+    sums = {name: (steps[name] + steps[f"{name}_back"]).cast(MONEY) for name in money}
+    return steps.select(*keys, **sums, n_lines=steps.n_lines, n_refunds=steps.n_refunds)
+
+
+def _refunds_moved(steps: ir.Table, keys: list[str], money: list[str]) -> ir.Table:
+    """Steps of refunded orders, with the refunds on the first day of their order."""
+    none = ibis.literal(0, "int64")
+    sold, back = steps.filter(steps.n_lines > 0), steps.filter(steps.n_refunds > 0)
+    first = sold.group_by(ORDER).agg(ordered_on=sold.occurred_on.min())
+    back = back.left_join(first, ORDER)
+    back = back.select(
+        *ORDER,
+        occurred_on=ibis.coalesce(back.ordered_on, back.occurred_on),
+        **{name: back[f"{name}_back"] for name in money},
+        n_lines=none,
+        n_refunds=back.n_refunds,
     )
+    both = sold.select(*keys, *money, n_lines=sold.n_lines, n_refunds=none).union(back)
+    sums = {name: both[name].sum().cast(MONEY) for name in money}
+    counts = {name: both[name].sum().cast("int64") for name in ("n_lines", "n_refunds")}
+    return both.group_by(keys).agg(**sums, **counts)
 
 
 def _refunds_found(lines: ir.Table, columns: list[str]) -> ir.Table:
@@ -47,22 +84,10 @@ def _refunds_found(lines: ir.Table, columns: list[str]) -> ir.Table:
     return lines.mutate(**found)
 
 
-def _on_the_day_of_the_order(lines: ir.Table) -> ir.Table:
-    refunds = lines.filter(lines.is_refund)
-    sales = lines.filter(~lines.is_refund)
-    order = ["customer_id", "order_id"]
-    refunded = sales.semi_join(refunds, order)
-    days = refunded.group_by(order).agg(ordered_on=refunded.occurred_on.min())
-    moved = refunds.left_join(days, order)
-    day = ibis.coalesce(moved.ordered_on, moved.occurred_on)
-    return sales.union(moved.mutate(occurred_on=day).select(lines.columns))
-
-
 def _on_the_first_day(lines: ir.Table) -> ir.Table:
     """All sales of an order on its first day."""
-    order = ["customer_id", "order_id"]
     sales = lines.filter(~lines.is_refund)
-    days = sales.group_by(order).agg(first_on=sales.occurred_on.min())
-    moved = lines.left_join(days, order)
+    days = sales.group_by(ORDER).agg(first_on=sales.occurred_on.min())
+    moved = lines.left_join(days, ORDER)
     day = ibis.coalesce(moved.is_refund.ifelse(ibis.null("date"), moved.first_on), moved.occurred_on)
     return moved.mutate(occurred_on=day).select(lines.columns)
