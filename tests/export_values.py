@@ -32,6 +32,11 @@ from judged import Sale
 # Amounts -----------------------------------------------------------------------------------------------
 
 WHOLE = tuple(s._replace(amount=Decimal(1234 + 1001 * i)) for i, s in enumerate(SALES) if i < 8)
+# One price below one is what proves the sign of the others.
+LITRES = tuple(
+    s._replace(amount=Decimal("0.125") if i == 9 else Decimal(1234 + 7 * i) / 1000)
+    for i, s in enumerate(SALES)
+)
 ROUND = tuple(s._replace(amount=Decimal(1100 + 100 * i)) for i, s in enumerate(SALES))
 
 
@@ -137,6 +142,10 @@ AMOUNTS = [
         settles={"decimal": "."},
     ),
     amounts("point_and_comma.csv", alternating(plain, comma), "refused", "line"),
+    amounts("three_decimals.csv", lambda a: f"{a:.3f}", "accepted", sales=LITRES),
+    amounts(
+        "three_decimals_with_comma.csv", lambda a: f"{a:.3f}".replace(".", ","), "accepted", sales=LITRES
+    ),
     odd_amount("five_decimals.csv", "12.34567", "refused", "line 8", "12.34567"),
     odd_amount(
         "five_decimals_of_nothing.csv",
@@ -421,6 +430,12 @@ IDS = [
     decorated("ids_with_leading_zeros.csv", lambda i, c: c, "accepted", clients=PADDED),
     decorated("ids_as_floats.csv", lambda i, c: f"{c}.0", "flagged or accepted", clients=NUMBERS),
     decorated(
+        "padded_ids_as_floats.csv",
+        lambda i, c: f"{c}.0",
+        "flagged or accepted",
+        clients=("007", "0070", "012", "12", "100", "0100", "9"),
+    ),
+    decorated(
         "some_ids_as_floats.csv",
         lambda i, c: f"{c}.0" if i % 2 else c,
         "flagged or refused",
@@ -518,10 +533,18 @@ PARTS = (
     SALES[3]._replace(at=SALES[3].at + dt.timedelta(days=4), amount=Decimal("17.10")),
     SALES[3]._replace(at=SALES[3].at + dt.timedelta(days=11), amount=Decimal("8.40")),
 )
+NAMED_TOTAL = sales(("Total", *CLIENTS[1:]))
 LATE = "K006,2024-01-08,-12.50,R2001"
 ROWS = [
     Export(
         "subtotals.csv", with_subtotals(), "flagged or refused", ("total",), stated={"max_set_aside": 0.5}
+    ),
+    Export(
+        "a_customer_called_total_beside_a_total.csv",
+        (table(NAMED_TOTAL) + f"Total,,{sum_of(SALES)},\n").encode(),
+        "flagged or refused",
+        ("total",),
+        sales=NAMED_TOTAL,
     ),
     Export("total_below.csv", ended(f"Total,,{sum_of(SALES)},"), "flagged or refused", ("total",)),
     Export("total_in_chinese.csv", ended(f"合计,,{sum_of(SALES)},"), "flagged or refused", ("total",)),

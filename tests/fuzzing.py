@@ -122,12 +122,12 @@ def fault(door: Door, path: Path) -> tuple[Failure | None, str]:
     try:
         log = door(path)
     except DataError as error:
-        return too_much(started, memory, content), skeleton(str(error))
+        return too_much(started, memory, content), skeleton(str(error), path)
     except Exception as error:
         return Failure(f"{type(error).__name__}: {error}"[:400], content, short_trace(error)), ""
     if problem := miscounted(log, content):
         return Failure(problem, content), ""
-    return too_much(started, memory, content), skeleton(str(log.verdict))
+    return too_much(started, memory, content), skeleton(str(log.verdict), path)
 
 
 def too_much(started: float, memory: int, content: bytes) -> Failure | None:
@@ -147,9 +147,9 @@ def short_trace(error: Exception) -> str:
     return "\n".join(f"  {Path(f.filename).name}:{f.lineno} {f.line}" for f in frames[-3:])
 
 
-def skeleton(text: str) -> str:
-    """Words of a message without what it quotes: two files with one skeleton are refused alike."""
-    return re.sub(r"'[^']*'|\"[^\"]*\"|[\d.,]+|\[.*?\]", "_", text)[:300]
+def skeleton(text: str, path: Path = Path("the file")) -> str:
+    """First words of a message without what it quotes: two files with one skeleton are refused alike."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|[\d.,]+|\[.*?\]", "_", text.replace(path.name, ""))[:100]
 
 
 # The second reader -------------------------------------------------------------------------------------
@@ -324,6 +324,7 @@ def fuzz(
     waiting = list(seeds)[::-1]
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory(prefix="fuzz_") as folder:
+        tell(f"files are bent in {folder}")
         while time.monotonic() < end:
             if found.n_runs % 200 == 0:
                 door = make_door()

@@ -10,7 +10,8 @@ pytestmark = pytest.mark.skipif(
     "CRM_TEST_SLOW" not in os.environ, reason="writes files of 2 GB: set CRM_TEST_SLOW=1"
 )
 GB = 1 << 30
-MOST_SECONDS, MOST_MB = 20, 600
+# A quote that is never closed is known at the end of the file only.
+MOST_SECONDS, MOST_MB = {"a quote that is never closed": 90}, 600
 
 
 @pytest.fixture
@@ -28,13 +29,13 @@ def fill(path, start, block, end=b"", size=2 * GB):
         file.write(end)
 
 
-def assert_refused_at_once(path, words):
+def assert_refused_at_once(path, words, most_seconds=20):
     found = went(path)
     assert found.rows is None, found.said
     assert any(word in found.said for word in words.split("|")), found.said
     assert len(found.said) < 2000
     assert found.mb < MOST_MB, found
-    assert found.seconds < MOST_SECONDS, found
+    assert found.seconds < most_seconds, found
 
 
 HEAD = (",".join(HEADER) + "\n").encode()
@@ -53,7 +54,7 @@ BLOCKS = {
 def test_two_gigabytes_are_refused_at_once(path, name):
     start, block, end, words = BLOCKS[name]
     fill(path, start, block, end)
-    assert_refused_at_once(path, words)
+    assert_refused_at_once(path, words, MOST_SECONDS.get(name, 20))
 
 
 def test_two_gigabytes_of_nothing_are_refused_at_once(path):
