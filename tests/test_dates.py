@@ -5,7 +5,9 @@ import datetime as dt
 import duckdb
 import pandas as pd
 import pytest
-from value_tables import flags, frame, read, refusal, values
+from value_tables import COLUMNS, flags, frame, read, refusal, values
+
+from crm_analysis import check_transactions
 
 DAY, NOON = dt.datetime(2024, 1, 5), dt.datetime(2024, 1, 5, 13, 45)
 
@@ -211,3 +213,22 @@ def test_parquet_numbers_are_dates_too(tmp_path):
     path = tmp_path / "sales.parquet"
     duckdb.execute(f"COPY (SELECT 'C1' AS customer, 45296 AS date, 1.5 AS amount) TO '{path}'")
     assert read(path).table.occurred_at.to_pyarrow().to_pylist() == [DAY]
+
+
+@pytest.mark.parametrize("nothing", [[None, None], ["", "NULL"]])
+@pytest.mark.parametrize("options", [{}, {"dates": "day first"}])
+def test_a_column_without_any_date_has_rows_without_a_time(nothing, options):
+    assert values(frame(date=nothing), "occurred_at", **options) == [None, None]
+
+
+def test_a_log_without_any_date_has_no_rows_left(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_text("customer,date,amount\nC1,,1.5\nC2,,2.5\n")
+    log = {"columns": COLUMNS, "observed_from": "2024-01-01", "observed_until": "2024-12-31"}
+    for source in (path, pd.DataFrame({"customer": ["C1"], "date": [None], "amount": [1.5]})):
+        verdict = check_transactions(source, max_set_aside=1.0, **log)
+        assert {d.name: d.n_rows for d in verdict.defects} == {
+            "time missing": verdict.n_rows,
+            "no rows": None,
+        }
+        assert verdict.status == "REFUSE"

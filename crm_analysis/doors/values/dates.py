@@ -194,7 +194,8 @@ def _parsed(dates: _Dates, known: dict[Shape, str], zoned: bool) -> Any:
         formats.setdefault(form, []).append(shape)
     parsed = {form: _in_format(dates.text, form, zoned) for form in formats}
     if not parsed:
-        return ibis.null("timestamp(6)")
+        # A column of no values, and not one value: what asks for its rows asks a column.
+        return shapes.text.nullif(shapes.text).try_cast("timestamp(6)")
     if len(parsed) == 1 and len(known) == len(shapes.shapes) and shapes.complete:
         return parsed.popitem()[1]
     kind = "timestamp('UTC')" if zoned else "timestamp(6)"
