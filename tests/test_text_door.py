@@ -372,6 +372,22 @@ def test_a_quote_that_is_open_at_the_end_loses_no_row(tmp_path, n, last):
     assert "never closed" in refusal(tmp_path, HEADER + "a,1,2\n" * n + last)
 
 
+def test_a_long_line_of_chinese_is_named(tmp_path):
+    long = "茶" * 7000
+    message = refusal(tmp_path, f'{HEADER}"a\n",1,2\nb,1,2,{long}\nc,1,2\nd\n')
+    assert message.startswith("line 4 'b,1,2,茶茶")
+    assert "has 4 fields, the header 3 columns; line 6 'd' has 1 field; quote values" in message
+    assert "line 3 'b' has 1 field" in refusal(tmp_path, f"title\n{HEADER}b\na,1,2,{long}\n")
+    open_ = refusal(tmp_path, f'{HEADER}a,1,2\nb,1,2,{long}\nc,1,"2\n')
+    assert "line 4 'c,1,\"2' opens a quote that is never closed" in open_
+    assert "line 3 '茶茶" in refusal(tmp_path, f"{HEADER}a,1,2,\n{long}\n")
+
+
+def test_a_record_beyond_all_bounds_is_shown(tmp_path):
+    message = refusal(tmp_path, HEADER + "a,1,2\n" + '"b,1,' + "2,3,4\n" * 400_000)
+    assert message.startswith("line 3 '\"b,1,2,3,4' is longer than 2,000,000 bytes, or opens a quote")
+
+
 def test_runs_of_blanks_keep_to_blanks(tmp_path):
     source = opened(tmp_path, 'customer date  amount\n a\u00a0b 1\t 2"\n\n')
     assert cells(source) == [("a\u00a0b", "1", '2"', 2)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import duckdb
 
@@ -90,14 +93,53 @@ def _bad_lines(layout: Layout) -> list[Bad]:
             "WHERE line_byte_position IS NOT NULL GROUP BY 1 ORDER BY 1"
         ).fetchall()
     except (duckdb.Error, UnicodeDecodeError, RuntimeError):
-        return []
+        # It keeps the beginning of a long line, and cuts it within a character.
+        return list(itertools.islice(_bad_by_csv(layout), MAX_STORED))
     finally:
         database.close()
-    at = _lines(layout, [row[0] for row in rows[:N_SHOWN]])
     return [
-        (line, str(kind), (text or "").strip("\r\n")) for line, (_, kind, text) in zip(at, rows, strict=False)
+        (
+            layout.n_cut + line_at(layout.path, at - 1),
+            str(kind),
+            (text or _line_from(layout.path, at - 1)).strip("\r\n"),
+        )
+        for at, kind, text in rows[:N_SHOWN]
     ] + [(0, str(kind), text or "") for _, kind, text in rows[N_SHOWN:]]
 
 
-def _lines(layout: Layout, positions: list[int]) -> list[int]:
-    return [layout.n_cut + line_at(layout.path, position - 1) for position in positions]
+def _line_from(path: Path, position: int) -> str:
+    """Beginning of the line that begins at a place in bytes."""
+    with path.open("rb") as file:
+        file.seek(position)
+        found = file.read(4 * MAX_SHOWN).decode(errors="ignore").splitlines()
+    return found[0] if found else ""
+
+
+def _bad_by_csv(layout: Layout) -> Iterator[Bad]:
+    """Line, kind and text of each record that has not the fields that it should have, read once more."""
+    taken: list[str] = []
+    line = layout.n_cut + layout.n_skipped + 1
+    with layout.path.open(encoding="utf-8-sig", newline="") as file:
+        lines = _noted(itertools.islice(file, layout.n_skipped, None), taken)
+        reader = csv.reader(lines, delimiter=layout.delimiter, strict=True, skipinitialspace=True)
+        while True:
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                if "field limit" not in str(error):
+                    yield line, "UNQUOTED VALUE", "".join(taken).strip("\r\n")
+                return
+            if cells is None:
+                return
+            n = len(cells) - (cells[-1:] == [""] and len(cells) > layout.n_fields)
+            if cells and n != layout.n_fields:
+                yield line, RAGGED[n > layout.n_fields], "".join(taken).strip("\r\n")
+            line += len(taken)
+            taken.clear()
+
+
+def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    """Lines, each of them put into `taken`."""
+    for line in lines:
+        taken.append(line)
+        yield line
