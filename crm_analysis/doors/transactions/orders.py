@@ -108,7 +108,9 @@ def count_orders(lines: ir.Table) -> Orders:
         n_refunds_alone=orders.n_refunds.sum(where=~orders.bought),
         key=orders.key.min(where=orders.bought),
     )
-    return Orders(lines, bins.to_pandas().fillna({"n_refunds_alone": 0}))
+    # In an order of their own: what is added up in another one differs in the last digits.
+    found = bins.to_pandas().sort_values(["bin", "in_parts", "shared"], ignore_index=True)
+    return Orders(lines, found.fillna({"n_refunds_alone": 0}))
 
 
 def _named_orders(lines: ir.Table) -> ir.Table:

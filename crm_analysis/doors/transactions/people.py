@@ -36,7 +36,7 @@ def count_people(lines: ir.Table) -> People:
     counts = each.group_by("suspicious", month=each.first_on.truncate("M")).agg(
         n=each.count(), n_lines=each.n_lines.sum(), sold=each.sold.sum().cast("float64")
     )
-    return People(lines, counts.to_pandas())
+    return People(lines, counts.to_pandas().sort_values(["month", "suspicious"], ignore_index=True))
 
 
 def _each(lines: ir.Table) -> ir.Table:
