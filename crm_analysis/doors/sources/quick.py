@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,10 @@ QUICK_FROM = 32 << 20
 N_FIRST = 19_000
 PLAIN = r"-?9{1,14}(?:\.(9{1,4}))?"
 CLEAR_DECIMALS = {1, 2, 4}
+FEW_LOOKS = 4
 PROVEN = "source_proven"
+# Between these no date stands for none (`values.sentinels`), in whatever time zone.
+USUAL = ("1970-01-02", "2099-12-30")
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,15 @@ def _typed(
     if guards is None:
         return None
     stored = _stored(found, guards, first, rows)
-    proven = stored.agg(n=stored.count(), all=stored[PROVEN].all()).to_pyarrow().to_pylist()[0]
-    if proven["all"] is False or not proven["n"]:
+    n_rows = _proven_rows(stored, _dated(found))
+    if not n_rows:
         stored.get_backend().drop_table(stored.get_name())
         return None
-    return Quick(found, stored.mutate(**text.numbers(stored, proven["n"])).drop(PROVEN))
+    return Quick(found, stored.mutate(**text.numbers(stored, n_rows)).drop(PROVEN))
+
+
+def _dated(found: MappedColumns) -> list[str]:
+    return [column.name for column, _ in found.parts() if column.kind in ("time", "day")]
 
 
 def _stored(found: MappedColumns, guards: list[Any], first: ir.Table, rows: ir.Table) -> ir.Table:
@@ -119,19 +126,26 @@ def _stored(found: MappedColumns, guards: list[Any], first: ir.Table, rows: ir.T
     values = source.select(**below).op().replace({first.op(): rows.op()}).to_expr()
     view = engine.create_view(ibis.util.gen_name("values"), values)
     known = {value.op(): view[name].op() for name, value in below.items()}
-    # What has the shape of the first rows, and a value, is readable.
-    readable = {
-        r.unreadable.op(): ibis.literal(False).op() for n, r in found.readings.items() if n not in made
-    }
-    wheres = [where for r in found.readings.values() for where in (r.odd, r.undated)]
+    dated = _dated(found)
+    wheres = [r.undated if name in dated else r.odd for name, r in found.readings.items()]
     wheres += [reading.unreadable for reading in made.values()]
     proven = reduce(and_, [*guards, *(~where for where in wheres if where is not None)])
     wanted = found.table(**{PROVEN: proven}).op().values
-    table = view.select(**{n: value.replace(readable | known).to_expr() for n, value in wanted.items()})
+    table = view.select(**{name: value.replace(known).to_expr() for name, value in wanted.items()})
     try:
         return engine.create_table(ibis.util.gen_name("typed"), table)
     finally:
         engine.drop_view(view.get_name(), force=True)
+
+
+def _proven_rows(stored: ir.Table, dated: list[str]) -> int:
+    """Rows, where all are as the first ones prove and no date is one that may stand for none; else 0."""
+    ends = {f"{end} {name}": getattr(stored[name], end)() for name in dated for end in ("min", "max")}
+    found = stored.agg(n=stored.count(), proven=stored[PROVEN].all(), **ends).to_pyarrow().to_pylist()[0]
+    if found["proven"] is False or not found["n"]:
+        return 0
+    usual = all(USUAL[0] < f"{found[name]:%Y-%m-%d}" < USUAL[1] for name in ends)
+    return int(found["n"]) if usual else 0
 
 
 def _guards(found: MappedColumns) -> list[Any] | None:
@@ -155,8 +169,19 @@ def _proven(column: Column, raw: Any) -> Any:
     if not shapes.shapes or not shapes.complete:
         return None
     if column.kind in ("time", "day"):
-        return shapes.have(shapes.shapes)
+        return _like(shapes, raw)
     return _plain_number(shapes, raw) if column.kind in ("money", "number") else None
+
+
+def _like(shapes: Shapes, raw: Any) -> Any:
+    """Whether a time looks like one of the first; where it does, it is what its digits say, or none at all.
+
+    A sign for each digit is looked for, which takes a third of the time of a pattern of digits.
+    """
+    looks = {shape.shape.replace("9", "_") for shape in shapes.shapes}
+    if len(looks) > FEW_LOOKS or any(sign in look for look in looks for sign in "%\\"):
+        return shapes.have(shapes.shapes)
+    return reduce(or_, (raw.like(look) for look in sorted(looks)))
 
 
 def _plain_number(shapes: Shapes, raw: Any) -> Any:
