@@ -80,6 +80,14 @@ def test_what_first_rows_do_not_prove_is_judged_as_a_whole(tmp_path, monkeypatch
     assert at_once == whole
 
 
+@pytest.mark.parametrize(("amount", "n_totals"), [("15.00", 1), ("15.01", 0)])
+def test_a_total_with_a_date_is_told_as_in_a_small_text(tmp_path, monkeypatch, amount, n_totals):
+    path = written(tmp_path, [*[PLAIN] * 10, ["Total", "2024-12-31", amount, "", ""]])
+    at_once, whole = both_ways(path, monkeypatch)
+    assert at_once == whole
+    assert sum(row.get("source_total", False) for row in at_once[0]) == n_totals
+
+
 def test_an_order_of_days_that_later_rows_contradict_is_refused(tmp_path):
     rows = [["C1", day, "1.50", "A1", "north"] for day in ["25/01/2024"] * 4 + ["01/25/2024"]]
     assert "mixes day-first and month-first dates" in answer(written(tmp_path, rows))

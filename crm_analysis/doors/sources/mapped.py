@@ -54,6 +54,11 @@ class MappedColumns:
         """What each mapped column is called in the source."""
         return {column.name: name for column, name in self.parts()}
 
+    @property
+    def ids(self) -> list[str]:
+        """Canonical columns of ids that were read."""
+        return [name for name in self.readings if self.schema.column(name).kind == "id"]
+
     def _read(self) -> None:
         """Read each mapped column; what is unclear goes to the problems."""
         for column, name in self.parts():

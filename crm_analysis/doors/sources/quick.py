@@ -25,6 +25,7 @@ from crm_analysis.doors.sources.files import is_delimited_text
 from crm_analysis.doors.sources.mapped import Mapped, MappedColumns
 from crm_analysis.doors.sources.opened import Opened, Options, shown
 from crm_analysis.doors.sources.text import Prepared, prepared
+from crm_analysis.doors.sources.totals import ends_with, named_total
 
 QUICK_FROM = 32 << 20
 N_FIRST = 19_000
@@ -104,7 +105,7 @@ def _typed(
         return None
     stored = _stored(found, guards, first, rows)
     n_rows = _proven_rows(stored, _dated(found))
-    if not n_rows:
+    if not n_rows or _may_end_with_totals(found, stored, n_rows) or text.swallows(rows, n_rows):
         stored.get_backend().drop_table(stored.get_name())
         return None
     return Quick(found, stored.mutate(**text.numbers(stored, n_rows)).drop(PROVEN))
@@ -146,6 +147,12 @@ def _proven_rows(stored: ir.Table, dated: list[str]) -> int:
         return 0
     usual = all(USUAL[0] < f"{found[name]:%Y-%m-%d}" < USUAL[1] for name in ends)
     return int(found["n"]) if usual else 0
+
+
+def _may_end_with_totals(found: MappedColumns, stored: ir.Table, n_rows: int) -> bool:
+    """Whether one of the last rows is called a total: whether it is one, the whole text must say."""
+    ids = [stored[name] for name in found.ids]
+    return bool(ids) and any(ends_with(stored, named_total(ids), n_rows))
 
 
 def _guards(found: MappedColumns) -> list[Any] | None:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from crm_analysis.doors.sources.files import open_source
 from crm_analysis.doors.sources.mapped import Mapped, MappedColumns
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal, shown
 from crm_analysis.doors.sources.quick import typed_at_once
-from crm_analysis.doors.sources.totals import is_total
+from crm_analysis.doors.sources.totals import is_dated_total, is_total
 from crm_analysis.doors.values.reading import Reading
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError
@@ -135,14 +135,23 @@ def _as_source(found: MappedColumns, table: ir.Table) -> SourceTable:
 
 
 def _total_rows(found: MappedColumns) -> Any:
-    """Rows that are totals, where there are any: looked for only where all dates of a row can be missing."""
+    """Rows that are totals, where there are any; only text and tables in our hands are looked through."""
     opened, readings = found.opened, found.readings
     dated = [name for name in readings if found.schema.column(name).kind in ("time", "day")]
-    if not opened.parses_text or not dated or not all(found.counts.get(f"missing {name}") for name in dated):
+    if not opened.parses_text or not dated:
         return None
-    undated = reduce(and_, (readings[name].undated for name in dated))
-    total = is_total(opened.table, undated)
-    return total if total is not None and opened.table.count(where=total).to_pyarrow().as_py() else None
+    undated = None
+    if all(found.counts.get(f"missing {name}") for name in dated):
+        undated = is_total(opened.table, reduce(and_, (readings[name].undated for name in dated)))
+        if undated is not None and not opened.table.count(where=undated).to_pyarrow().as_py():
+            undated = None
+    ids = found.ids
+    if not ids or "amount" not in readings:
+        return undated
+    values, n_rows = [readings[name].value for name in ids], found.counts["rows"]
+    with_date = is_dated_total(opened.table, values, readings["amount"].value, undated, n_rows)
+    both = [where for where in (undated, with_date) if where is not None]
+    return reduce(or_, both) if both else None
 
 
 def _unreadable(found: MappedColumns, totals: Any) -> list[Defect]:
