@@ -401,3 +401,50 @@ def test_a_file_of_three_currencies_is_asked_about():
     )
     assert verdict.status == "REFUSE"
     assert "several currencies in the column currency" in str(verdict)
+
+
+# Not mapped ----------------------------------------------------------------------------------------------
+
+
+def unmapped(spellings, name="currency", **columns):
+    n = len(spellings)
+    table = sales(*[("C1", "2024-01-05", 1.5, None)] * n).drop(columns="currency")
+    plain = {ours: theirs for ours, theirs in COLUMNS.items() if ours != "currency"}
+    return crm.check_transactions(table.assign(**{name: spellings}, **columns), columns=plain, **DATES)
+
+
+@pytest.mark.parametrize(
+    "name", ["currency", "Currency_Code", "币种", "Währung", "W\u0061\u0308hrung", "MONEDA", "order currency"]
+)
+def test_several_currencies_of_a_column_that_is_not_mapped_are_refused(name):
+    (found,) = [d for d in unmapped(["EUR", "usd", "EUR "], name).defects if d.consequence == "refuse"]
+    assert f"column {name!r} names several currencies (EUR 2 rows 3.00, USD 1 rows 1.50)" in found.found
+    assert "map currency" in found.found
+
+
+@pytest.mark.parametrize(
+    ("spellings", "refused"),
+    [
+        (["EUR", "eur", " EUR", None, "", "NULL"], False),
+        (["€", "EUR"], False),
+        (["$", "US$", "USD"], False),
+        (["CNY", "RMB", "¥"], False),
+        (["€", "$"], True),
+        (["kr", "SEK"], False),
+        (["SEK", "DKK"], True),
+        (["cash", "card"], False),
+        (["EUR", "by invoice"], False),
+        ([f"{a}{b}X" for a in "ABCDEFG" for b in "ABCDEFG"], False),
+    ],
+)
+def test_one_currency_and_what_is_none_are_not_refused(spellings, refused):
+    assert ("several currencies" in {d.name for d in unmapped(spellings).defects}) == refused
+
+
+def test_only_a_column_of_that_name_and_rows_that_count_are_looked_at():
+    several = ["EUR", "USD", "EUR"]
+    assert unmapped(several, "origin").status == unmapped(["EUR"] * 3).status
+    outside = pd.to_datetime(["2024-01-05", "2023-01-05", "2024-01-05"])
+    names = {d.name for d in unmapped(several, date=outside).defects}
+    assert "before observed_from" in names
+    assert "several currencies" not in names

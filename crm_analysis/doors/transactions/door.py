@@ -21,6 +21,7 @@ from crm_analysis.doors.transactions.columns import SCHEMA
 from crm_analysis.doors.transactions.log import Transactions, as_date
 from crm_analysis.doors.transactions.look import LookedThrough, look_through
 from crm_analysis.doors.transactions.policies import Policies
+from crm_analysis.doors.unmapped import with_unmapped_currencies
 from crm_analysis.doors.verdict import Verdict
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import Calendar
@@ -88,6 +89,7 @@ def _check(
     read = in_one_currency(
         read_table(source, SCHEMA, columns=columns, **reading), _conversion(policies, start, end, reading)
     )
+    read = with_unmapped_currencies(read, start, end)
     checked = check_lines(read.table, policies, start, end, name=read.place, columns=columns)
     looked = look_through(checked, policies, start, end, name=read.place)
     checked, lines = looked.checked, looked.lines
