@@ -132,3 +132,19 @@ def test_nothing_is_left_in_the_engine_but_what_is_used(tmp_path):
         left = set(engine.list_tables()) - before
         assert not [name for name in left if "head" in name or "rows" in name or "source" in name]
         assert table.count().to_pyarrow().as_py() == len(rows)
+
+
+def test_rows_that_stray_quotes_swallow_are_refused(tmp_path, monkeypatch):
+    rows = [[f"C{i}", f"2024-01-{10 + i}", f"{i}.25", f"A{i}", "north"] for i in range(20)]
+    rows[9][0], rows[12][0] = '"C9', 'C12"'
+    at_once, whole = both_ways(written(tmp_path, rows), monkeypatch)
+    assert at_once == whole
+    assert "a quote that opens in line 11 'C9;2024-01-19" in at_once
+    (path := tmp_path / "sales.csv").write_text(
+        path.read_text().replace('"', "") + 'C1;2024-01-30;1.25;A;"x\ny"\n'
+    )
+    found = spied(monkeypatch)
+    at_once, whole = both_ways(path, monkeypatch)
+    assert at_once == whole
+    assert found[0] is not None
+    assert at_once[0][-1]["source_row"] == 21

@@ -9,7 +9,7 @@ import pytest
 from crm_analysis.doors.sources import Options
 from crm_analysis.doors.sources.engine import connect
 from crm_analysis.doors.sources.opened import Refusal
-from crm_analysis.doors.sources.text import open_text, scan
+from crm_analysis.doors.sources.text import layout, open_text, scan
 from crm_analysis.doors.sources.text.lines import with_line_feeds
 
 WANTED = ["customer", "date", "amount"]
@@ -383,9 +383,48 @@ def test_a_long_line_of_chinese_is_named(tmp_path):
     assert "line 3 '茶茶" in refusal(tmp_path, f"{HEADER}a,1,2,\n{long}\n")
 
 
-def test_a_record_beyond_all_bounds_is_shown(tmp_path):
-    message = refusal(tmp_path, HEADER + "a,1,2\n" + '"b,1,' + "2,3,4\n" * 400_000)
-    assert message.startswith("line 3 '\"b,1,2,3,4' is longer than 2,000,000 bytes, or opens a quote")
+def test_a_record_beyond_all_bounds_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "BUFFER", 1)
+    monkeypatch.setattr(layout, "LARGE_BUFFER", 4_000_000)
+    message = refusal(tmp_path, HEADER + "a,1,2\n" + '"b,1,' + "2,3,4\n" * 1_400_000)
+    assert message.startswith("line 3 '\"b,1,2,3,4\\n2,3,4\\n")
+    assert "' is longer than 2,000,000 bytes, or opens a quote" in message
+
+
+SOLD = "customer,date,amount,note\n" + "".join(f"K{i},2024-01-{i},{i}.50,ok\n" for i in range(10, 20))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(("first", "last"), [(3, 4), (3, 5), (3, 10), (10, 11), (2, 11)])
+@pytest.mark.parametrize("column", range(4))
+def test_rows_between_two_stray_quotes_are_not_one_row(tmp_path, end, first, last, column):
+    rows = [line.split(",") for line in SOLD.splitlines()]
+    rows[first - 1][column] = '"' + rows[first - 1][column]
+    rows[last - 1][column] += '"'
+    text = end.join([",".join(row) for row in rows]) + end
+    message = refusal(tmp_path, text)
+    assert message.startswith(f"a quote that opens in line {first} 'K{8 + first},2024")
+    assert f"one value of {last - first + 1} lines that look like rows of the table each; take" in message
+    with_title = refusal(tmp_path, f"Sales{end}{end}" + text, "utf-16")
+    assert f"opens in line {first + 2} " in with_title
+    assert f"opens in row {first - 1} " in refusal(tmp_path, text.replace(end, end + end, 1))
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Call back\nafter four",
+        "Asked for a, b, c and d\nand, as ever, for a, e",
+        "Dear all,\nAnn, Bo, Cy, and 12 others",
+        "a,b,c,d\ne,f,g,h",
+        "K10,2024-01-10,10.50\nK11,2024-01-11,11.50",
+        "\n,,,",
+    ],
+)
+def test_comments_of_several_lines_stay_readable(tmp_path, note):
+    source = opened(tmp_path, SOLD + f'K20,2024-01-20,1.50,"{note}"\n' + f'"{note}",2024-01-20,1.50,ok\n')
+    assert [row[3] for row in cells(source)][-2:] == [note, "ok"]
+    assert cells(source)[-1][0] == note
 
 
 def test_runs_of_blanks_keep_to_blanks(tmp_path):

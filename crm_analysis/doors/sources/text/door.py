@@ -17,6 +17,7 @@ from crm_analysis.doors.sources.text.encoding import Utf8, as_utf8
 from crm_analysis.doors.sources.text.layout import Layout, linked, without_above
 from crm_analysis.doors.sources.text.lines import with_line_feeds
 from crm_analysis.doors.sources.text.load import load, load_split
+from crm_analysis.doors.sources.text.swallowed import Swallowing
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,29 @@ class Prepared:
         if n_rows == self.text.scan.last_line - n_above:
             return {"source_line": table.rowid() + n_above + 1}
         return {"source_row": table.rowid() + 1}
+
+    def check_swallowed(self, table: ir.Table, n_rows: int) -> None:
+        """Refuse a table, its rows in their order, with a row that is several; it is dropped then."""
+        if not self._may_swallow(n_rows):
+            return
+        try:
+            self._swallowing(table).check(self.dialect.n_above, self.text.scan.last_line)
+        except Refusal:
+            table.get_backend().drop_table(table.get_name())
+            raise
+
+    def swallows(self, rows: ir.Table, n_rows: int) -> bool:
+        """Whether a row is several, among rows that may have no order."""
+        return self._may_swallow(n_rows) and self._swallowing(rows).found()
+
+    def _swallowing(self, table: ir.Table) -> Swallowing:
+        return Swallowing(table.get_backend(), table.get_name(), self.layout)
+
+    def _may_swallow(self, n_rows: int) -> bool:
+        """Whether quotes may hold line ends: there are quotes, and more lines than rows."""
+        scan, layout = self.text.scan, self.layout
+        may = scan.has_quote and bool(layout.quote) and layout.n_fields > 1
+        return may and n_rows < scan.last_line - self.dialect.n_above
 
     def columns(self, table: ir.Table) -> dict[str, ir.Value]:
         """Columns of a table as `Layout` calls them, under the names that they have in the text."""
@@ -71,6 +95,7 @@ def open_text(path: Path, options: Options, engine: ibis.BaseBackend, wanted: li
         if not n_rows:
             engine.drop_table(name)
             raise Refusal("there are no rows below the header; export it again")
+        text.check_swallowed(table, n_rows)
         rows = table.select(**text.columns(table), **text.numbers(table, n_rows))
         notes = text.dialect.notes
         return Opened(rows, text.place, parses_text=True, stored=(name,), reading=text.reading, notes=notes)

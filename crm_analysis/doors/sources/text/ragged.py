@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import duckdb
 
@@ -66,14 +65,22 @@ def _n_fields(text: str, delimiter: str) -> int:
 
 
 def _is_open(text: str, delimiter: str) -> bool:
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
-    )
+    return "end of data" in _error(text, delimiter)
+
+
+def _error(text: str, delimiter: str) -> str:
+    """What Python says of the quotes of a text; nothing where it can read it."""
+    lines = io.StringIO(text, newline="")
     try:
-        list(reader)
+        list(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True))
     except csv.Error as error:
-        return "end of data" in str(error)
-    return True
+        return str(error)
+    return ""
+
+
+def _is_so(kind: str, text: str | None, layout: Layout) -> bool:
+    """Whether a line can be what DuckDB says is wrong."""
+    return bool(text) and (kind != "UNQUOTED VALUE" or bool(_error(text or "", layout.delimiter)))
 
 
 def _bad_lines(layout: Layout) -> list[Bad]:
@@ -94,31 +101,23 @@ def _bad_lines(layout: Layout) -> list[Bad]:
         ).fetchall()
     except (duckdb.Error, UnicodeDecodeError, RuntimeError):
         # It keeps the beginning of a long line, and cuts it within a character.
-        return list(itertools.islice(_bad_by_csv(layout), MAX_STORED))
+        rows = []
     finally:
         database.close()
+    if not rows or not all(_is_so(kind, text, layout) for _, kind, text in rows[:N_SHOWN]):
+        # Of records longer than what it reads at once it names an empty line, or the one before.
+        return list(itertools.islice(_bad_by_csv(layout), MAX_STORED))
     return [
-        (
-            layout.n_cut + line_at(layout.path, at - 1),
-            str(kind),
-            (text or _line_from(layout.path, at - 1)).strip("\r\n"),
-        )
+        (layout.n_cut + line_at(layout.path, at - 1), str(kind), text.strip("\r\n"))
         for at, kind, text in rows[:N_SHOWN]
     ] + [(0, str(kind), text or "") for _, kind, text in rows[N_SHOWN:]]
-
-
-def _line_from(path: Path, position: int) -> str:
-    """Beginning of the line that begins at a place in bytes."""
-    with path.open("rb") as file:
-        file.seek(position)
-        found = file.read(4 * MAX_SHOWN).decode(errors="ignore").splitlines()
-    return found[0] if found else ""
 
 
 def _bad_by_csv(layout: Layout) -> Iterator[Bad]:
     """Line, kind and text of each record that has not the fields that it should have, read once more."""
     taken: list[str] = []
     line = layout.n_cut + layout.n_skipped + 1
+    csv.field_size_limit(MAX_RECORD)
     with layout.path.open(encoding="utf-8-sig", newline="") as file:
         lines = _noted(itertools.islice(file, layout.n_skipped, None), taken)
         reader = csv.reader(lines, delimiter=layout.delimiter, strict=True, skipinitialspace=True)
@@ -126,8 +125,8 @@ def _bad_by_csv(layout: Layout) -> Iterator[Bad]:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                if "field limit" not in str(error):
-                    yield line, "UNQUOTED VALUE", "".join(taken).strip("\r\n")
+                kind = "LINE SIZE OVER MAXIMUM" if "field limit" in str(error) else "UNQUOTED VALUE"
+                yield line, kind, "".join(taken).strip("\r\n")
                 return
             if cells is None:
                 return
