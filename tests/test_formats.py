@@ -115,6 +115,11 @@ def test_tables_in_tables_and_several_tables(tmp_path):
         (b'<?xml version="1.0"?><orders/>', "this is XML"),
         (b"\xd0\xcf\x11\xe0" + bytes(600), "an old Excel workbook (.xls); save it as .xlsx"),
         (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "locked with a password"),
+        (b'{"customer": "007"}\n{"customer": "008"}\n', "this is JSON; export the table as CSV"),
+        (b'\xef\xbb\xbf [\n  {"customer": "007", "amount": 1}]', "this is JSON"),
+        (b'[["customer", "date"], ["007", "2024-01-25"]]', "this is JSON"),
+        (b"[]\n", "this is JSON"),
+        ('{"data": []}'.encode("utf-16"), "this is JSON"),
         (b"PK\x03\x04", "the file is damaged"),
         (b"\x1f\x8b\x08\x00", "compressed (gzip); unpack it first"),
         (b"%PDF-1.7", "is a PDF"),
@@ -130,6 +135,12 @@ def test_files_that_are_something_else_are_told_apart(tmp_path, content, words):
 def test_a_text_that_begins_like_markup_is_still_text(tmp_path):
     path = page(tmp_path, "<customer>,date,amount\n007,2024-01-25,1.5\n", "sales.csv")
     assert rows(path, COLUMNS | {"customer_id": "<customer>"}) == MEANT
+
+
+@pytest.mark.parametrize("name", ["[id]", "{customer}", "[[x]]", "{}id"])
+def test_a_text_with_brackets_in_its_header_is_still_text(tmp_path, name):
+    path = page(tmp_path, f"{name},date,amount\n007,2024-01-25,1.5\n", "sales.csv")
+    assert rows(path, COLUMNS | {"customer_id": name}) == MEANT
 
 
 # Parquet -------------------------------------------------------------------------------------------------

@@ -237,6 +237,23 @@ def test_what_is_asked_shows_the_values_under_each_reading(tmp_path):
     assert message.endswith("; set encoding to the one that reads right, such as 'gb18030' or 'cp1252'")
 
 
+def test_wanted_names_prove_gb18030(tmp_path):
+    columns, values = ["客户", "日期", "金额"], ["喆", "龘靐", "李𠮷"]
+    for header in ("客户,日期,金额", '"客户",日期 ,金额', '报表\n"客户",日期,金额'):
+        source = opened(tmp_path, named(values, header), "gb18030", columns)
+        assert [row[0] for row in cells(source)] == values
+        assert "encoding gb18030" in source.reading
+    text = named(values, "客户,日期,金额")
+    for wanted in (["customer"], ["客户", "元"], ["户"]):
+        assert "it does not prove what else it is" in refusal(tmp_path, text, "gb18030", wanted)
+    broken = text.encode("gb18030") + b"\xff,1,2\n"
+    assert "it does not prove what else it is" in refusal(tmp_path, broken, wanted=columns)
+    # Japanese names written in the bytes that gb18030 has for them, too, and Taiwanese ones that have others.
+    kana = named(["山"], "カナ,日付,金額")
+    assert "it does not prove" in refusal(tmp_path, kana, "euc_jp", ["カナ"])
+    assert "it does not prove" in refusal(tmp_path, named(["山"], "客戶,b,c"), "big5", ["客戶"])
+
+
 def test_one_word_far_down_is_enough_to_ask(tmp_path):
     text = named(["Müller"] * 300_000 + ["Wałęsa"])
     body = text.replace("ü", "\xfc").encode("cp1250")

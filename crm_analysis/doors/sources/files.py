@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,7 @@ OTHERS = {
     b"MIME-Version:": "is a web archive (MHTML); open it in Excel and save it as .xlsx",
 }
 OLE = b"\xd0\xcf\x11\xe0"
+JSON = re.compile(rb'(?:\[\s*)?(?:\{\s*"[^"]*"\s*:|\[\s*")|\[\s*\]\s*$')
 # Far enough into an old Office file to see the list of its parts.
 OLE_LOOK = 64 << 20
 
@@ -139,6 +141,8 @@ def _opener(path: Path) -> Opener:
         return open_html
     if text.startswith(b"<?xml"):
         raise Refusal("this is XML; export the table as .xlsx or CSV")
+    if JSON.match(text):
+        raise Refusal("this is JSON; export the table as CSV")
     return open_text
 
 

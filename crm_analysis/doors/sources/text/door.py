@@ -78,7 +78,7 @@ def prepared(path: Path, options: Options, wanted: list[str]) -> Iterator[Prepar
     """Text ready to be loaded, as long as its file holds still."""
     try:
         with tempfile.TemporaryDirectory(prefix="crm_analysis_") as folder, held_still(path):
-            text = as_utf8(path, options.encoding, Path(folder))
+            text = as_utf8(path, options.encoding, Path(folder), wanted if options.header else ())
             dialect = find_dialect(text.path, path.name, options, wanted)
             yield Prepared(path.name, text, dialect, _layout(text, dialect, Path(folder)))
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,11 @@ class Utf8:
     settled: str | None = None
 
 
-def as_utf8(path: Path, stated: str | None, folder: Path) -> Utf8:
-    """Text in UTF-8, a copy in `folder` where the file is not; nothing is replaced or left out."""
+def as_utf8(path: Path, stated: str | None, folder: Path, wanted: Sequence[str] = ()) -> Utf8:
+    """Text in UTF-8, a copy in `folder` where the file is not; nothing is replaced or left out.
+
+    wanted : names that the header must hold: they may prove the encoding.
+    """
     if stated:
         return _stated(path, stated, folder)
     with path.open("rb") as file:
@@ -46,7 +50,7 @@ def as_utf8(path: Path, stated: str | None, folder: Path) -> Utf8:
         return Utf8(path, _scanned(path))
     except NotInEncoding as wrong:
         position = wrong.position
-    found = settled(path, lambda: f"byte {position:,}, in line {line_at(path, position):,},")
+    found = settled(path, lambda: f"byte {position:,}, in line {line_at(path, position):,},", wanted)
     return _transcoded(path, found, folder, settled=found)
 
 

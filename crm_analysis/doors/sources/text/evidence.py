@@ -9,6 +9,9 @@ out must be what people write. Two readings are looked at, those of Western and 
   Western language; signs stand where signs stand. So "Dvoøák" and "Wa³êsa" are not believed: they are Dvořák
   and Wałęsa, written in cp1250.
 
+Before all of that, names that are wanted and stand in the first lines as gb18030 writes them, and as no other
+encoding does, prove it.
+
 One word that is not believed is enough to ask. What is left cannot be told apart by anybody who sees only the
 bytes: words of another encoding whose every letter would be right in a Western one. Then cp1252 is taken,
 without a flag, for it is the encoding of nearly all such files; only letters can be wrong, never a number or
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from crm_analysis.doors.sources.opened import Refusal
@@ -29,6 +32,8 @@ from crm_analysis.doors.sources.text.hanzi import COMMON
 from crm_analysis.doors.sources.text.scan import blocks
 
 SHOWN_AS = ("cp1252", "gb18030", "cp1250", "cp1251", "big5", "shift_jis", "cp949")
+LIKE_CHINESE = ("big5hkscs", "cp950", "shift_jis", "cp932", "euc_jp", "cp949", "johab", "cp1251", "cp1252")
+LOOK_AHEAD = 1 << 16
 N_SHOWN, MAX_SHOWN = 2, 40
 MIN_COMMON, MIN_SHARE = 4, 0.6
 # Words are judged once as long as so many are remembered.
@@ -71,8 +76,10 @@ SIGNS_IN_PLACE = re.compile(
 )
 
 
-def settled(path: Path, where: Callable[[], str]) -> str:
+def settled(path: Path, where: Callable[[], str], wanted: Sequence[str] = ()) -> str:
     """Encoding that the whole text proves; `where` names the first byte that is not UTF-8."""
+    if _names_are_chinese(path, wanted) and _is_strict(path, "gb18030"):
+        return "gb18030"
     doubts: list[str] = []
     proven = [
         name for name, proves in (("gb18030", _is_chinese), ("cp1252", _is_western)) if proves(path, doubts)
@@ -84,6 +91,29 @@ def settled(path: Path, where: Callable[[], str]) -> str:
         f"the text is not UTF-8 ({where()} is not), and it does not prove what else it is: {readings}; set "
         "encoding to the one that reads right, such as 'gb18030' or 'cp1252'"
     )
+
+
+def _names_are_chinese(path: Path, wanted: Sequence[str]) -> bool:
+    """All names above ASCII stand in one line near the top, written as only gb18030 writes one of them."""
+    names = [name for name in wanted if not name.isascii()]
+    encoded = [name.encode("gb18030", "surrogatepass") for name in names]
+    own = [bytes_ for name, bytes_ in zip(names, encoded, strict=True) if not _also(name, bytes_)]
+    with path.open("rb") as file:
+        lines = file.read(LOOK_AHEAD).splitlines()
+    cells = ({cell.strip(b' "\t') for cell in re.split(rb"[,;\t|]", line)} for line in lines)
+    return bool(own) and any(set(encoded) <= line for line in cells)
+
+
+def _also(name: str, written: bytes) -> bool:
+    """Whether another encoding writes the name in the same way."""
+    return any(name.encode(other, "ignore") == written for other in LIKE_CHINESE)
+
+
+def _is_strict(path: Path, encoding: str) -> bool:
+    try:
+        return all(text is not None for text in decoded(path, encoding))
+    except NotInEncoding:
+        return False
 
 
 def _is_chinese(path: Path, doubts: list[str]) -> bool:
