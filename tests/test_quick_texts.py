@@ -141,7 +141,7 @@ def test_rows_that_stray_quotes_swallow_are_refused(tmp_path, monkeypatch):
     assert at_once == whole
     assert "a quote that opens in line 11 'C9;2024-01-19" in at_once
     (path := tmp_path / "sales.csv").write_text(
-        path.read_text().replace('"', "") + 'C1;2024-01-30;1.25;A;"x\ny"\n'
+        path.read_text().replace('"', "") + 'C1;2024-01-30;1.25;A99;"x\ny"\n'
     )
     found = spied(monkeypatch)
     at_once, whole = both_ways(path, monkeypatch)
