@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,3 +198,56 @@ def test_a_product_that_money_does_not_hold_is_refused():
 
     huge = ibis.memtable(pd.DataFrame({"q": [1e300, 2.0], "p": [1e300, 2.0]}))
     assert product(huge.q, huge.p).to_pyarrow().to_pylist() == [None, Decimal(4)]
+
+
+# Decimals of typed sources -------------------------------------------------------------------------------
+
+
+def typed_amounts(folder, written, kind, column="amount", **others):
+    path = folder / "sales.parquet"
+    more = "".join(f", {value} AS {name}" for name, value in others.items())
+    rows = " UNION ALL ".join(
+        f"SELECT 'C1' AS customer, DATE '2024-01-05' AS date, {value}::{kind} AS {column}{more}"
+        for value in written
+    )
+    duckdb.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["DECIMAL(38, 10)", "DECIMAL(12, 6)", "DECIMAL(38, 30)"])
+def test_decimals_beyond_the_fourth_are_refused_in_typed_sources_too(tmp_path, kind):
+    found = refusal(typed_amounts(tmp_path, ["1.50000", "0.00001", "-2.12345"], kind))
+    assert "2 of 3 values cannot be read" in found
+    assert "-2.12345" in found
+    assert "at most 4 decimals" in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "read_as"),
+    [
+        ("DECIMAL(38, 10)", ["1.5000", "-0.0001", "NULL", "9999"], ["1.5", "-0.0001", None, "9999"]),
+        ("DECIMAL(38, 30)", ["99999999", "0.0001"], ["99999999", "0.0001"]),
+        ("DECIMAL(38, 4)", ["99999999999999.9999"], ["99999999999999.9999"]),
+        ("DOUBLE", ["0.1 + 0.2", "1.00001"], ["0.3", "1"]),
+    ],
+)  # fmt: skip
+def test_decimals_with_zeros_beyond_the_fourth_and_floats_are_money(tmp_path, kind, written, read_as):
+    path = typed_amounts(tmp_path, [f"({each})" for each in written], kind)
+    found = read(path).table.amount.to_pyarrow().to_pylist()
+    assert found == [each if each is None else Decimal(each) for each in read_as]
+
+
+@pytest.mark.parametrize("written", ["99999999.99999", "-99999999.99999"])
+def test_what_would_round_up_to_more_than_its_type_holds_is_refused(tmp_path, written):
+    assert "cannot be read" in refusal(typed_amounts(tmp_path, [written], "DECIMAL(38, 30)"))
+    largest = written.replace("99999999.", "99999999999999.")
+    assert "cannot be read" in refusal(typed_amounts(tmp_path, [largest], "DECIMAL(20, 6)"))
+    assert "cannot be read" in refusal(typed_amounts(tmp_path, ["100000000000000.5"], "DECIMAL(38, 10)"))
+
+
+def test_finer_prices_of_typed_sources_count_in_full(tmp_path):
+    path = typed_amounts(tmp_path, ["0.00125", "2.5"], "DECIMAL(38, 10)", column="price", n=1000)
+    columns = COLUMNS | {"amount": {"quantity": "n", "unit_price": "price"}}
+    table = read(path, columns).table
+    assert table.amount.to_pyarrow().to_pylist() == [Decimal("1.25"), Decimal(2500)]
+    assert table.unit_price.to_pyarrow().to_pylist() == [Decimal("0.0013"), Decimal("2.5")]

@@ -41,7 +41,7 @@ def read_column(column: Column, raw: ir.Value, *, habits: Habits, parses_text: b
     """
     if isinstance(raw.type(), dt.String) and column.kind not in ("id", "text") and not parses_text:
         raise Unclear(_cast_to_write(column, raw))
-    if column.name in PRICES and raw.type().is_string():
+    if column.name in PRICES and (raw.type().is_string() or raw.type().is_decimal()):
         return _price(raw, habits)
     reader = {"id": _id, "text": _id, "money": _money, "number": _number, "time": _time, "day": _day}
     if column.kind == "text" and raw.type().is_string() and parses_text:
@@ -116,6 +116,7 @@ def _finite(raw: ir.Value) -> Any:
 
 
 def _money(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
+    """Money with four decimals; of floating numbers the digits beyond are noise, and are rounded."""
     kind = raw.type()
     if kind.is_string():
         return _text_number(
@@ -123,12 +124,44 @@ def _money(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
         )
     if not kind.is_numeric() or kind.is_boolean():
         raise Unclear(f"holds {kind}, a number was expected; map another column")
-    if kind.is_decimal() and kind.scale <= 4 and kind.precision - kind.scale <= 14:
-        return Reading(raw.cast(MONEY), ibis.literal(False), raw, "a number")
+    if kind.is_decimal():
+        return _decimal(raw)
     number = _finite(raw) if kind.is_floating() else raw
     fits = number.abs() < LARGEST
     value = fits.ifelse(number, ibis.null(kind)).cast(MONEY)
     return Reading(value, ~fits, raw, "a number below 10**14")
+
+
+def _decimal(raw: Any) -> Reading:
+    """Money of decimals: of one with digits beyond the fourth decimal nothing is made, as of a text."""
+    if not _may_be_finer(raw.type()):
+        number, unread = _below_largest(raw, LARGEST)
+        return Reading(number.cast(MONEY), unread, raw, "a number below 10**14")
+    number, too_large = _below_largest(raw, LARGEST - 1)
+    lost = ibis.coalesce(_is_finer(number), ibis.literal(False))
+    value = lost.ifelse(ibis.null(raw.type()), number).cast(MONEY)
+    return Reading(value, too_large | lost, raw, "a number below 10**14 with at most 4 decimals")
+
+
+def _may_be_finer(kind: Any) -> bool:
+    return kind.scale is None or kind.scale > 4
+
+
+def _below_largest(raw: Any, largest: int) -> tuple[Any, Any]:
+    """Decimals that money holds, and where there are others; a narrow type cannot even be compared."""
+    kind = raw.type()
+    if kind.precision is not None and kind.precision - kind.scale < 14 + (kind.scale <= 4):
+        return raw, ibis.literal(False)
+    fits = raw.abs() < largest
+    return fits.ifelse(raw, ibis.null(kind)), ~fits
+
+
+def _is_finer(number: Any) -> Any:
+    """Whether a decimal has digits beyond the fourth decimal; of the widest, no rounding may be compared."""
+    kind = number.type()
+    if kind.precision == 38 and kind.scale > 38 - 15:
+        return number.cast("string").re_search(r"\.[0-9]{4}[0-9]*[1-9]")
+    return number != number.round(4)
 
 
 def _text_number(raw: Any, habits: Habits, kind: str, size: Size, expected: str) -> Reading:
@@ -138,13 +171,22 @@ def _text_number(raw: Any, habits: Habits, kind: str, size: Size, expected: str)
 
 
 def _price(raw: Any, habits: Habits) -> Reading:
-    """Price of text; with more decimals than money has, all of them count in products."""
+    """Price of text or of decimals; with more decimals than money has, all of them count in products."""
+    if raw.type().is_decimal():
+        return _decimal_price(raw)
     found = numbers_of(raw, decimal=habits.decimal, kind=PRECISE, size=Size(14, 15))
     if found.n_decimals <= 4:
         return _money(raw, habits, parses_text=True)
     style = ", ".join(filter(None, [found.style, f"prices with {found.n_decimals} decimals, shown with 4"]))
     value, unread = found.value.round(4).cast(MONEY), _unread(raw, found.value)
     return Reading(value, unread, raw, "a price", exact=found.value, style=style, notes=found.notes)
+
+
+def _decimal_price(raw: Any) -> Reading:
+    if not _may_be_finer(raw.type()):
+        return _decimal(raw)
+    number, too_large = _below_largest(raw, LARGEST - 1)
+    return Reading(number.cast(MONEY), too_large, raw, "a price below 10**14", exact=number)
 
 
 def _number(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
