@@ -144,10 +144,20 @@ def test_shortened_amounts_are_multiplied_exactly_and_told(written, read_as):
     assert f"line 2 {written!r}" in flags(frame(amount=[written]))["rounded amounts"]
 
 
-def test_amounts_are_shortened_alike_or_refused():
-    assert amounts(["5.5K", "1.2M"]) == [Decimal(5500), Decimal(1200000)]
-    assert "shortens some amounts and not others" in refusal(frame(amount=["5.5K", "12"]))
-    assert "shortens some" in refusal(frame(amount=["5.5K", "12.5万"]))
+def test_each_amount_is_read_by_its_own_suffix():
+    written = ["$342.09K", "$1.2M", "$900", "$12"]
+    assert amounts(written) == [Decimal(342090), Decimal(1200000), Decimal(900), Decimal(12)]
+    told = flags(frame(amount=written))["rounded amounts"]
+    assert "such as line 2 '$342.09K': K as 1,000, M as 1,000,000" in told
+    assert "2 rows have no suffix, such as line 4 '$900', and are read as they are" in told
+    assert "no suffix" not in flags(frame(amount=["5.5K", "1.2M", ""]))["rounded amounts"]
+    assert amounts(["3万", "12"]) == [Decimal(30000), Decimal(12)]
+
+
+def test_amounts_shortened_in_two_scripts_are_refused():
+    assert "shortens amounts in two ways: line 2 '5.5K' and line 3 '12.5万'" in refusal(
+        frame(amount=["5.5K", "12.5万"])
+    )
 
 
 def test_no_digit_is_lost():

@@ -235,24 +235,25 @@ def _currency(written: _Written) -> list[tuple[str, str]]:
 
 
 def _suffixes(written: _Written) -> list[tuple[str, str]]:
-    """Note where amounts are shortened to thousands or millions.
+    """Note where amounts are shortened to thousands or millions, each read by its own suffix.
 
     Raises
     ------
     Unclear
-        Only some are, or suffixes of two scripts are there.
+        Suffixes of two scripts are there.
     """
-    shapes, suffixes = written.shapes, {n.suffix for n in written.numbers.values()}
-    if suffixes <= {""}:
+    shapes, suffixes = written.shapes, {n.suffix for n in written.numbers.values()} - {""}
+    if not suffixes:
         return []
     latin = written.some(lambda n: n.suffix and n.suffix not in CHINESE)
     chinese, whole = written.some(lambda n: n.suffix in CHINESE), written.some(lambda n: not n.suffix)
-    present = [shapes.first(shapes.have(some), n=1) for some in (latin, chinese, whole) if some]
+    present = [shapes.first(shapes.have(some), n=1) for some in (latin, chinese) if some]
     if len(present) > 1:
-        raise Unclear(
-            f"shortens some amounts and not others, or in two ways: {' and '.join(present)}; export the "
-            "column unshortened"
-        )
+        raise Unclear(f"shortens amounts in two ways: {' and '.join(present)}; export the column unshortened")
     read = ", ".join(f"{suffix} as {10 ** SUFFIXES[suffix]:,}" for suffix in sorted(suffixes))
     found = f"holds rounded amounts, such as {present[0]}: {read}; they are as exact as they are written"
+    (n_whole,) = shapes.count(whole) if whole else (0,)
+    if n_whole:
+        example = shapes.first(shapes.have(whole), n=1)
+        found += f"; {n_whole:,} rows have no suffix, such as {example}, and are read as they are"
     return [("rounded amounts", found)]
