@@ -192,6 +192,28 @@ def test_a_refusal_carries_the_verdict_and_nothing_is_written(folder, opened):
     assert not (folder / "out").exists()
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_that_changes_before_its_table_is_kept_is_refused(folder, monkeypatch, kind):
+    sales = pd.read_csv(folder / "sales.csv", dtype=str)
+    sales.to_parquet(folder / "sales.parquet")
+    (folder / "small.toml").write_text(TOML.replace("sales.csv", f"sales.{kind}"))
+    real = store.read_transactions
+
+    def late(*given, **named):
+        log = real(*given, **named)
+        sales.iloc[:2].to_parquet(folder / "sales.parquet")
+        sales.iloc[:2].to_csv(folder / "sales.csv", index=False)
+        return log
+
+    monkeypatch.setattr(store, "read_transactions", late)
+    opened = crm.open_workspace(folder / "small.toml")
+    with pytest.raises(DataError, match=f"sales.{kind}: changed while it was read") as error:
+        opened.transactions("b")
+    assert error.value.verdict.status == "REFUSE"
+    assert kept(folder) == []
+    assert crm.open_workspace(folder / "small.toml").transactions("b").n_rows_in == 2
+
+
 def test_unknown_service_is_refused(folder, opened):
     (folder / "service.csv").write_text("customer_id,occurred_at,kind\nx,2024-01-20,dinner\n")
     with pytest.raises(

@@ -8,6 +8,7 @@ import pytest
 
 from crm_analysis.doors.sources import Options
 from crm_analysis.doors.sources.engine import connect
+from crm_analysis.doors.sources.files import open_source
 from crm_analysis.doors.sources.opened import Refusal
 from crm_analysis.doors.sources.text import layout, open_text, scan
 from crm_analysis.doors.sources.text.lines import with_line_feeds
@@ -143,7 +144,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
     finish = scan.Scan.close
     monkeypatch.setattr(scan.Scan, "close", late)
     with pytest.raises(Refusal, match="changed while it was read"):
-        open_text(path, Options(), ENGINE, WANTED)
+        open_source(path, Options(), ENGINE, WANTED)
 
 
 @pytest.mark.parametrize("name", ["sales[1].csv", "sales*.csv", "it's {1}.csv", "sales.csv.gz", "~sales.csv"])

@@ -29,7 +29,9 @@ from crm_analysis.doors.costs import count_service, profit_per_customer, read_se
 from crm_analysis.doors.customers import Customers, read_customers
 from crm_analysis.doors.pipeline import Pipeline, read_pipeline
 from crm_analysis.doors.schema import Checked
+from crm_analysis.doors.scratch import new_folder
 from crm_analysis.doors.sources import connect, input_files
+from crm_analysis.doors.sources.opened import shown
 from crm_analysis.doors.transactions import Transactions, as_date, read_transactions
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError, DataError
@@ -291,9 +293,18 @@ class OpenWorkspace:
             settings = self.settings.firm(firm)
             files = self._files(settings, name)
             root = self._folder if files is not None else _until_exit()
-            folder = root / f"{firm}-{name}-{self._key(settings, name, files or [])}"
+            key = self._key(settings, name, files or [])
+            folder = root / f"{firm}-{name}-{key}"
             if not folder.is_dir():
-                _publish(folder, functools.partial(_save, read(settings, firm), self.engine))
+                checked = read(settings, firm)
+
+                def write(unfinished: Path) -> None:
+                    _save(checked, self.engine, unfinished)
+                    # Parquet and DuckDB files are read until here.
+                    if files is not None and self._key(settings, name, files) != key:
+                        raise _changed(files)
+
+                _publish(folder, write)
             self._tables[firm, name] = _load(kind, folder, self.engine)
         return self._tables[firm, name]
 
@@ -320,6 +331,12 @@ class OpenWorkspace:
         return found.hexdigest()[:20]
 
 
+def _changed(files: list[Path]) -> Exception:
+    places = ", ".join(shown(file.name) for file in files)
+    sentence = f"{places}: changed while it was read; wait until it is written, and read it again"
+    return Verdict(places, defects=(Defect("unreadable", "refuse", sentence),)).refused()
+
+
 def _digest(file: Path) -> bytes:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
@@ -335,9 +352,9 @@ def _code_version() -> str:
 @functools.cache
 def _until_exit() -> Path:
     """Make a folder for this process alone, for tables whose source cannot be hashed."""
-    folder = tempfile.mkdtemp(prefix="crm_analysis_")
+    folder = new_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+    return folder
 
 
 def _publish(folder: Path, write: Callable[[Path], None]) -> None:

@@ -97,9 +97,6 @@ def test_an_endless_device_is_refused():
     assert found.rows is None
 
 
-@pytest.mark.xfail(
-    reason="a transcoded copy stays behind a killed process, for nobody looks for it", strict=True
-)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 def test_a_killed_process_leaves_nothing_for_long(tmp_path, how):
     """What it left is gone after the next process has read a file."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import ibis
 
 from crm_analysis.doors.schema import own
+from crm_analysis.doors.scratch import spill_folder
 
 
 def connect(
@@ -19,7 +18,7 @@ def connect(
     """Open an embedded DuckDB in UTC, which downloads nothing and spills to disk beyond its memory limit."""
     settings: dict[str, Any] = {
         "memory_limit": memory_limit,
-        "temp_directory": str(temp_directory or _spill()),
+        "temp_directory": str(temp_directory or spill_folder()),
     }
     if threads:
         settings["threads"] = threads
@@ -29,13 +28,11 @@ def connect(
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "enable_progress_bar = false",
+        # Rows are numbered by it.
+        "preserve_insertion_order = true",
     ):
         engine.raw_sql(f"SET {line}")
     return own(engine)
-
-
-def _spill() -> Path:
-    return Path(tempfile.gettempdir()) / f"crm_analysis_{os.getpid()}"
 
 
 @functools.cache

@@ -152,7 +152,11 @@ def held_still(path: Path) -> Iterator[None]:
     """Refuse a file that another program changes while it is read."""
     before = _state(path)
     yield
-    if _state(path) != before:
+    try:
+        same = _state(path) == before
+    except OSError:
+        same = False
+    if not same:
         raise Refusal("the file changed while it was read; wait until it is written, and read it again")
 
 

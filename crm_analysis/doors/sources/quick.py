@@ -23,7 +23,7 @@ from crm_analysis.doors.schema import Column, Schema
 from crm_analysis.doors.shapes import Shapes, full
 from crm_analysis.doors.sources.files import is_delimited_text
 from crm_analysis.doors.sources.mapped import Mapped, MappedColumns
-from crm_analysis.doors.sources.opened import Opened, Options, shown
+from crm_analysis.doors.sources.opened import Opened, Options, held_still, shown
 from crm_analysis.doors.sources.text import Prepared, prepared
 from crm_analysis.doors.sources.totals import ends_with, named_total
 
@@ -57,7 +57,7 @@ def typed_at_once(
     path = _large_text(source, options.folder)
     if path is None:
         return None
-    with prepared(path, options, wanted) as text:
+    with held_still(path), prepared(path, options, wanted) as text:
         if text.layout.n_fields != len(text.dialect.names) or text.layout.n_fields < 2:
             return None
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from crm_analysis.doors.sources.opened import Opened, Options, Refusal, held_still
+from crm_analysis.doors.scratch import new_folder
+from crm_analysis.doors.sources.opened import Opened, Options, Refusal
 from crm_analysis.doors.sources.text.dialect import BLANKS, Dialect, find_dialect
 from crm_analysis.doors.sources.text.encoding import Utf8, as_utf8
 from crm_analysis.doors.sources.text.layout import Layout, linked, without_above
@@ -75,12 +76,15 @@ class Prepared:
 
 @contextmanager
 def prepared(path: Path, options: Options, wanted: list[str]) -> Iterator[Prepared]:
-    """Text ready to be loaded, as long as its file holds still."""
+    """Text ready to be loaded; its copy, where one was made, is gone at the end."""
     try:
-        with tempfile.TemporaryDirectory(prefix="crm_analysis_") as folder, held_still(path):
-            text = as_utf8(path, options.encoding, Path(folder), wanted if options.header else ())
+        folder = new_folder()
+        try:
+            text = as_utf8(path, options.encoding, folder, wanted if options.header else ())
             dialect = find_dialect(text.path, path.name, options, wanted)
-            yield Prepared(path.name, text, dialect, _layout(text, dialect, Path(folder)))
+            yield Prepared(path.name, text, dialect, _layout(text, dialect, folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise Refusal(f"the file cannot be read ({error.strerror}); see to it, and read it again") from None
 
