@@ -424,9 +424,7 @@ FILES = [*ENCODINGS, *LAYOUT, *NO_TEXT]
 
 
 # What is not yet so: name -> what happens instead. An export that is read right leaves this list.
-OPEN = {
-    "cut.db": "SQLite reads the rows of a cut file as NULL: refused for having no rows, not for being cut",
-}
+OPEN = {}
 
 # Judging -----------------------------------------------------------------------------------------------
 

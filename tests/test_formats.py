@@ -241,6 +241,40 @@ def test_cells_of_sqlite_are_what_they_are(tmp_path):
     assert len(rows(path, table='my "sales')) == 2
 
 
+def test_sqlite_files_that_were_cut(tmp_path):
+    path = sqlite(
+        tmp_path,
+        "CREATE TABLE sales (customer, date, amount)",
+        *("INSERT INTO sales VALUES ('007', '2024-01-25', 1.5)" for _ in range(500)),
+    )
+    whole = path.read_bytes()
+    assert len(rows(path)) == 500
+    for size in (60, 100, 4096, len(whole) - 4096, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        message = refusal(path)
+        assert "the SQLite file is cut short" in message
+        assert f"{size:,} " in message
+    path.write_bytes(whole + bytes(4096))
+    assert len(rows(path)) == 500
+    # A program that does not keep the size in the header leaves it to the pages.
+    path.write_bytes(whole[:92] + b"\xff\xff\xff\xff" + whole[96:])
+    assert len(rows(path)) == 500
+    path.write_bytes((whole[:92] + b"\xff\xff\xff\xff" + whole[96:])[:-4096])
+    assert "the SQLite file is damaged" in refusal(path)
+
+
+def test_a_sqlite_file_with_a_log_beside_it_is_whole(tmp_path):
+    path = sqlite(tmp_path, "CREATE TABLE sales (customer, date, amount)")
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode = wal")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    with writer:
+        writer.executemany("INSERT INTO sales VALUES (?, '2024-01-25', 1.5)", [("007",)] * 500)
+    assert (tmp_path / "sales.db-wal").stat().st_size > 4096
+    assert len(rows(path)) == 500
+    writer.close()
+
+
 def test_sqlite_files_that_are_locked_damaged_or_endless(tmp_path):
     path = sqlite(
         tmp_path, "CREATE TABLE t (customer, date, amount)", "INSERT INTO t VALUES (1, '2024-01-25', 2)"

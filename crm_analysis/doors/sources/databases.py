@@ -20,6 +20,8 @@ from crm_analysis.doors.sources.opened import Opened, Options, Refusal, chosen, 
 
 # Seconds that a program may take to write to a file that is read.
 BUSY = 1.0
+# Bytes at the beginning of a SQLite file that say how it is laid out.
+HEADER = 100
 
 
 def open_duckdb(path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]) -> Opened:
@@ -61,11 +63,13 @@ def _attached(path: Path, engine: ibis.BaseBackend) -> str:
 
 def open_sqlite(path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]) -> Opened:
     """Table or view of a SQLite file: its columns have no types, its cells have."""
+    _check_whole(path)
     try:
         with closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY)
         ) as database:
             database.execute("PRAGMA trusted_schema = OFF")
+            _check_pages(path, database)
             names = database.execute(
                 "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
             ).fetchall()
@@ -79,6 +83,43 @@ def open_sqlite(path: Path, options: Options, engine: ibis.BaseBackend, wanted: 
         raise Refusal(
             f"the SQLite file cannot be read ({shown(error)}); close what writes to it, or export it again"
         ) from None
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a SQLite file that was cut: SQLite itself takes the rows that are no more there for NULL.
+
+    The size in the header counts where the last program that wrote kept it; a log beside the file may hold
+    pages that are not in it yet.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    if len(head) < HEADER:
+        raise Refusal(f"the SQLite file is cut short ({len(head)} bytes); export it again")
+    page, n_pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+    should, size = (65_536 if page == 1 else page) * n_pages, path.stat().st_size
+    if _is_size_kept(head) and size < should and not _has_log(path):
+        raise Refusal(
+            f"the SQLite file is cut short: {size:,} of {should:,} bytes are there; export it again"
+        )
+
+
+def _check_pages(path: Path, database: sqlite3.Connection) -> None:
+    """Let SQLite look at all pages where the header does not say how many there are."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    if not _is_size_kept(head) or _has_log(path):
+        (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise Refusal(f"the SQLite file is damaged ({shown(found)[:200]}); export it again")
+
+
+def _is_size_kept(head: bytes) -> bool:
+    return head[24:28] == head[92:96] and head[28:32] != bytes(4)
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.is_file() and log.stat().st_size > 0
 
 
 def _rows(database: sqlite3.Connection, table: str, size: int) -> Iterator[Row]:
