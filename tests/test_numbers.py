@@ -261,3 +261,13 @@ def test_finer_prices_of_typed_sources_count_in_full(tmp_path):
     table = read(path, columns).table
     assert table.amount.to_pyarrow().to_pylist() == [Decimal("1.25"), Decimal(2500)]
     assert table.unit_price.to_pyarrow().to_pylist() == [Decimal("0.0013"), Decimal("2.5")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind"), [({"quantity": "n", "unit_price": "price"}, "BASE TABLE"), ("price", "VIEW")]
+)
+def test_products_are_computed_once_and_plain_columns_are_left_where_they_are(tmp_path, columns, kind):
+    path = typed_amounts(tmp_path, ["2.5"], "DOUBLE", column="price", n=3)
+    table = read(path, COLUMNS | {"amount": columns}).table
+    tables = table.get_backend().raw_sql("SELECT table_name, table_type FROM information_schema.tables")
+    assert dict(tables.fetchall())[table.get_name()] == kind
