@@ -258,6 +258,13 @@ def test_a_log_that_begins_in_the_middle_of_lives_is_flagged_with_the_number_of_
     assert customers["history_complete"].sum() == 5 * 10
 
 
+@pytest.mark.parametrize(("n_first", "flagged"), [(39, False), (40, True)])
+def test_fewer_than_thirty_older_customers_say_nothing(n_first, flagged):
+    log = read(*monthly([n_first, *[10] * 11]))
+    assert ("log begins mid-life" in defects(log.verdict)) == flagged
+    assert (log.burn_in_days > 0) == flagged
+
+
 def test_a_steady_log_and_a_closed_cohort_are_not_flagged():
     assert "log begins mid-life" not in defects(read(*monthly([10] * 12)).verdict)
     cohort = read(*monthly([60, 30, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0]), closed_cohort=True)

@@ -17,6 +17,8 @@ from crm_analysis.doors.verdict import Defect
 from crm_analysis.workspace import Period, parse_length
 
 BURN_IN = "6 months"
+# Fewer customers say nothing: by chance alone a small log has a first month twice as large as another.
+FEWEST = 30
 
 
 def acquired(customers: Customers | ir.Table | None, engine: ibis.BaseBackend) -> ir.Table | None:
@@ -41,7 +43,8 @@ def with_burn_in(log: Transactions, policies: Policies, people: People, name: st
 def _begins_mid_life(log: Transactions, seen: dict[str, int], name: str) -> Defect | None:
     """Flag where a first month has more than twice the new customers that later months typically have.
 
-    The customers older than the log are what the first six months have above the typical month.
+    The customers older than the log are what the first six months have above the typical month; of fewer
+    than `FEWEST` nothing is said.
     """
     counts = _whole_months(log, seen)
     n_first = min(3, len(counts) // 3)
@@ -49,7 +52,7 @@ def _begins_mid_life(log: Transactions, seen: dict[str, int], name: str) -> Defe
         return None
     typical = float(np.median(counts[n_first:]))
     n_older = round(sum(max(0.0, n - typical) for n in counts[:6]))
-    if max(counts[:n_first]) <= 2 * typical or n_older < 10:
+    if max(counts[:n_first]) <= 2 * typical or n_older < FEWEST:
         return None
     sentence = (
         f"{name}: up to {max(counts[:n_first]):,} customers a month are first seen in the first {n_first} "
