@@ -315,6 +315,11 @@ def test_an_amount_that_is_not_quantity_times_price_is_flagged():
     flag = defects(crm.read_transactions(table, columns=columns, **DATES).verdict)["amount differs"]
     assert flag.n_rows == 1
     assert flag.share_of_revenue == pytest.approx(15 / 53.01)
+    assert flag.found.endswith("; in all they come to 15.00, their products to 18.00: 3.00 less")
+    more = table.assign(amount=[30.0, 30.5, 18.0]).drop(columns="discount")
+    columns = {name: name for name in more.columns}
+    found = defects(crm.read_transactions(more, columns=columns, **DATES).verdict)["amount differs"].found
+    assert found.endswith("; in all they come to 78.50, their products to 60.00: 18.50 more")
 
 
 def test_amounts_that_are_all_zero_are_said_in_one_sentence():

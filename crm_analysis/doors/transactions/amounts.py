@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
-from crm_analysis.doors.schema import Check
+from crm_analysis.doors.schema import Check, Checked
 from crm_analysis.doors.values import product
 from crm_analysis.doors.verdict import Verdict
 
 ZERO = "amount zero"
 CENT = 0.01
+DIFFERS = "amount differs"
 
 
 def is_taken_back(table: ir.Table) -> ir.BooleanValue:
@@ -54,7 +56,7 @@ def amount_checks(table: ir.Table) -> list[Check]:
 def _differs(shows: tuple[str, ...]) -> Check:
     """An amount that is not its product: rounded to the cent, and with or without the discount."""
     return Check(
-        "amount differs",
+        DIFFERS,
         "flag",
         differs_from_product,
         "have an amount that is not quantity x unit_price (less discount); the amount was taken: are taxes "
@@ -66,12 +68,33 @@ def _differs(shows: tuple[str, ...]) -> Check:
 
 def differs_from_product(table: ir.Table) -> ir.BooleanValue:
     """Whether the amount is more than a cent away from quantity x unit_price, with and without discount."""
+    gross, net = _products(table)
+    return ((table.amount - gross).abs() > CENT) & ((table.amount - net).abs() > CENT)
+
+
+def _products(table: ir.Table) -> tuple[Any, Any]:
+    """Quantity x unit_price, and the same less the discount."""
     gross = product(table.quantity, table.unit_price)
-    off = (table.amount - gross).abs() > CENT
-    if "discount" in table.columns:
-        less = gross - ibis.coalesce(table.discount, ibis.literal(0))
-        off = off & ((table.amount - less).abs() > CENT)
-    return off
+    if "discount" not in table.columns:
+        return gross, gross
+    return gross, gross - ibis.coalesce(table.discount, ibis.literal(0))
+
+
+def with_difference(checked: Checked) -> Checked:
+    """Say what all amounts that are not their product come to, beside what the products do."""
+    defects = checked.verdict.defects
+    if not any(defect.name == DIFFERS for defect in defects):
+        return checked
+    rows = checked.kept.filter(differs_from_product(checked.kept))
+    _, net = _products(rows)
+    sums = rows.agg(amount=rows.amount.sum(), product=net.sum()).to_pyarrow().to_pylist()[0]
+    off = sums["amount"] - sums["product"]
+    told = (
+        f"; in all they come to {sums['amount']:,.2f}, their products to {sums['product']:,.2f}: "
+        f"{abs(off):,.2f} {'less' if off < 0 else 'more'}"
+    )
+    said = tuple(replace(d, found=d.found + told) if d.name == DIFFERS else d for d in defects)
+    return replace(checked, verdict=replace(checked.verdict, defects=said))
 
 
 def all_zero(verdict: Verdict) -> Verdict:

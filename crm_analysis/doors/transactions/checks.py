@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.currency import MISSING as MISSING_CURRENCY
 from crm_analysis.doors.schema import Check, Checked, check_rows, is_missing
-from crm_analysis.doors.transactions.amounts import all_zero, amount_checks, is_taken_back
+from crm_analysis.doors.transactions.amounts import all_zero, amount_checks, is_taken_back, with_difference
 from crm_analysis.doors.transactions.people import test_customer_check
 from crm_analysis.doors.transactions.policies import Policies
 from crm_analysis.doors.transactions.repeats import comparable, duplicates
@@ -42,7 +42,7 @@ def check_lines(
         *amount_checks(table),
     ]
     share = policies.max_set_aside
-    checked = check_rows(table, checks, name=name, amount="amount", max_set_aside=share)
+    checked = with_difference(check_rows(table, checks, name=name, amount="amount", max_set_aside=share))
     found = []
     if not policies.drop_duplicates:
         found += duplicates(table, name, checked.n_rows_in, checked.money or 0.0)
