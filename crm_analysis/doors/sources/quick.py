@@ -72,8 +72,12 @@ def _large_text(source: Any, folder: Path | str) -> Path | None:
     if not isinstance(source, (str, Path)):
         return None
     path = Path(folder) / source
-    large = path.is_file() and path.stat().st_size >= QUICK_FROM
-    return path if large and is_delimited_text(path) else None
+    try:
+        large = path.is_file() and path.stat().st_size >= QUICK_FROM
+        return path if large and is_delimited_text(path) else None
+    except (OSError, ValueError):
+        # What no system can open is told when it is opened.
+        return None
 
 
 @contextmanager
