@@ -66,7 +66,8 @@ class Swallowing:
         enough = (
             f"length(text) - length(replace(text, '{delimiter}', '')) >= {2 * (self.layout.n_fields - 1)}"
         )
-        return f"SELECT rowid, {lines} AS lines FROM ({rows}) WHERE {enough}"
+        few = f"WITH few AS MATERIALIZED (SELECT * FROM ({rows}) WHERE {enough})"
+        return f"{few} SELECT rowid, {lines} AS lines FROM few"
 
     def _all_records(self) -> str:
         """Condition that each of several lines has the fields of a record, and digits where records do."""
