@@ -117,9 +117,23 @@ def as_view(table: ir.Table) -> ir.Table:
 
 
 def written(table: ir.Table) -> ir.Table:
-    """Table with its rows written down, where the engine is ours, so that nothing computes them again."""
+    """Table with its rows written down, so that nothing computes them again.
+
+    In an engine that is not ours they go to a temporary table, which goes when nothing needs it any more.
+    """
     engine = table.get_backend()
-    return engine.create_table(ibis.util.gen_name("rows"), table) if is_ours(engine) else table
+    if is_ours(engine):
+        return engine.create_table(ibis.util.gen_name("rows"), table)
+    # Spark keeps no precision of times.
+    return table.cache().cast(table.schema())
+
+
+def settled(table: ir.Table) -> ir.Table:
+    """Table whose expressions are computed once, in engines that copy them into every place of their use.
+
+    PostgreSQL and Spark plan for minutes where long cases stand in one another; DuckDB shares what is equal.
+    """
+    return written(table) if table.get_backend().name != "duckdb" else table
 
 
 def is_missing(name: str) -> Callable[[ir.Table], Any]:

@@ -14,7 +14,7 @@ from crm_analysis.doors.pipeline.entries import attributes
 from crm_analysis.doors.pipeline.outcomes import CLOSING, ended_at, outcome_checks, with_outcome
 from crm_analysis.doors.pipeline.question import ID, OUTCOME, Found, Question, rows_meant, schema_of
 from crm_analysis.doors.pipeline.stages import Stages
-from crm_analysis.doors.schema import Column
+from crm_analysis.doors.schema import Column, settled
 from crm_analysis.errors import ConfigError
 
 
@@ -31,7 +31,7 @@ def read_stage_dates(question: Question) -> Found:
     read, notes = rows_meant(replace(question, columns=columns).read(schema), question)
     table = with_outcome(read.table, question.outcomes, stages)
     if "outcome" in table.columns:
-        table = _with_ends(table, stages)
+        table = settled(_with_ends(table, stages))
     dated_names = [name for name in stages.known if _column(name) in table.columns]
     table = _with_first(table, dated_names)
     wanted = [

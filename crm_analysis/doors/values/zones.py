@@ -7,7 +7,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from crm_analysis.doors.shapes import Unclear
+from crm_analysis.doors.shapes import Unclear, table_of
 from crm_analysis.doors.values.reading import Habits
 
 
@@ -21,15 +21,29 @@ def moment(zone: str, clock: Any) -> Any:
     """DuckDB's and PostgreSQL's: the moment at which the clock in `zone` shows `clock`."""
 
 
+@ibis.udf.scalar.builtin(
+    name="convert_timezone", signature=((dt.string, dt.string, dt.Timestamp()), dt.Timestamp())
+)
+def _other_clock(zone: str, other: str, clock: Any) -> Any:
+    """Spark's: what the clock in `other` shows when that in `zone` shows `clock`."""
+
+
 def local(raw: Any, habits: Habits) -> Any:
     """Local business time without a zone: aware times converted once, naive ones taken as local."""
-    at = raw
-    if raw.type().timezone is None:
-        if habits.source_timezone is None:
-            return raw.cast("timestamp(6)")
-        at = moment(habits.source_timezone, raw.cast("timestamp"))
+    is_aware = raw.type().timezone is not None
+    if not is_aware and habits.source_timezone is None:
+        return raw.cast("timestamp(6)")
     if habits.timezone is None:
         raise Unclear(
             "holds times with a zone; set timezone to the local business time, such as 'Asia/Shanghai'"
         )
+    if _is_of_spark(raw):
+        # Sessions of Ibis run in UTC, so that the cast of a moment is its clock there.
+        zone = "UTC" if is_aware else habits.source_timezone
+        return _other_clock(zone, habits.timezone, raw.cast("timestamp")).cast("timestamp(6)")
+    at = raw if is_aware else moment(habits.source_timezone, raw.cast("timestamp"))
     return _local_time(habits.timezone, at).cast("timestamp(6)")
+
+
+def _is_of_spark(raw: Any) -> bool:
+    return any(engine.name == "pyspark" for engine in table_of(raw)._find_backends()[0])
