@@ -23,7 +23,7 @@ CHECKS = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
     ["mypy"],
-    ["pytest", "--nbval", "--nbval-cell-timeout", "120", "tests", "notebooks"],
+    ["pytest", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-cell-timeout", "120", "tests", "notebooks"],
 ]
 COMMANDS = {
     "report": lambda rest: [["crm-analysis", "report", *(rest or ["data/demo.toml"])]],
