@@ -181,10 +181,12 @@ def _last_is_early(name: str, last: dt.date, at: dt.date) -> list[Defect]:
 def _cut_off(found: Found, stages: Stages, days: list[dt.date]) -> list[Defect]:
     """Find opportunities that were there from the start, and those that vanish without an outcome."""
     rows = found.rows
+    # An end and the stage before it may share a day: the later one in the declared order is the last.
+    place = rows.entered_at.epoch_seconds() * len(stages.known) + stages.rank(rows.stage)
     seen = rows.group_by("opportunity_id").agg(
         first_on=rows.entered_at.min().date(),
         last_on=rows.entered_at.max().date(),
-        last_stage=rows.stage.argmax(rows.entered_at),
+        last_stage=rows.stage.argmax(place),
     )
     wanted = [
         Check(
