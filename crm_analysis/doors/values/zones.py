@@ -28,22 +28,38 @@ def _other_clock(zone: str, other: str, clock: Any) -> Any:
     """Spark's: what the clock in `other` shows when that in `zone` shows `clock`."""
 
 
+@ibis.udf.scalar.builtin(name="typeof", signature=((dt.Timestamp(),), dt.string))
+def _spark_type(at: Any) -> str:
+    """Spark's: timestamp is a moment, timestamp_ntz a clock; Ibis shows both without a zone."""
+
+
 def local(raw: Any, habits: Habits) -> Any:
     """Local business time without a zone: aware times converted once, naive ones taken as local."""
-    is_aware = raw.type().timezone is not None
+    in_spark = _is_of_spark(raw)
+    is_aware = _is_spark_moment(raw) if in_spark else raw.type().timezone is not None
     if not is_aware and habits.source_timezone is None:
         return raw.cast("timestamp(6)")
     if habits.timezone is None:
         raise Unclear(
             "holds times with a zone; set timezone to the local business time, such as 'Asia/Shanghai'"
         )
-    if _is_of_spark(raw):
-        # Sessions of Ibis run in UTC, so that the cast of a moment is its clock there.
-        zone = "UTC" if is_aware else habits.source_timezone
-        return _other_clock(zone, habits.timezone, raw.cast("timestamp")).cast("timestamp(6)")
+    if in_spark and not is_aware:
+        # In the hour that comes twice in autumn Spark takes the first, DuckDB and PostgreSQL the second.
+        raise Unclear(
+            "holds clocks of another zone (source_timezone), which are not converted in Spark; leave "
+            "source_timezone out, and convert them to the local business time in a view"
+        )
+    if in_spark:
+        # Sessions of Ibis run in UTC, so that a moment shows the clock there.
+        return _other_clock("UTC", habits.timezone, raw).cast("timestamp(6)")
     at = raw if is_aware else moment(habits.source_timezone, raw.cast("timestamp"))
     return _local_time(habits.timezone, at).cast("timestamp(6)")
 
 
 def _is_of_spark(raw: Any) -> bool:
     return any(engine.name == "pyspark" for engine in table_of(raw)._find_backends()[0])
+
+
+def _is_spark_moment(raw: Any) -> bool:
+    kinds = table_of(raw).select(kind=_spark_type(raw)).limit(1).to_pyarrow().to_pylist()
+    return bool(kinds) and kinds[0]["kind"] == "timestamp"
