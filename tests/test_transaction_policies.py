@@ -201,7 +201,8 @@ def test_matching_is_known_to_postgresql():
     table = engine.create_table("sales", frame(*BOUGHT, ("a", "C4", "2024-05-01", "tea", -3, 10)))
     log = crm.read_transactions(table, columns=COLUMNS, cancelled_orders="C", **DATES)
     assert merged(log) == merged(read(*BOUGHT, ("a", "C4", "2024-05-01", "tea", -3, 10)))
-    assert engine.list_tables() == ["sales"]
+    # Temporary tables of the session are all that an engine of others is given.
+    assert [name for name in engine.list_tables() if not name.startswith("ibis_cached")] == ["sales"]
     for expression in (log.merged, log.lines):
         assert "OVER" in ibis.to_sql(expression, dialect="postgres")
 
