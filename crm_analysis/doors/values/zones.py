@@ -29,7 +29,7 @@ def _other_clock(zone: str, other: str, clock: Any) -> Any:
 
 
 @ibis.udf.scalar.builtin(name="typeof", signature=((dt.Timestamp(),), dt.string))
-def _spark_type(at: Any) -> str:
+def _spark_type(at: Any) -> Any:
     """Spark's: timestamp is a moment, timestamp_ntz a clock; Ibis shows both without a zone."""
 
 
