@@ -102,6 +102,16 @@ def table_of(raw: Any) -> ir.Table:
     return next(iter(raw.op().relations)).to_expr()
 
 
+def is_of_spark(raw: Any) -> bool:
+    """Whether a column lies in Spark."""
+    return any(engine.name == "pyspark" for engine in table_of(raw)._find_backends()[0])
+
+
+def stripped(text: Any) -> Any:
+    """Text without blanks around it: what Ibis tells Spark to strip are the letters v and f too."""
+    return text.re_replace(r"^\s+|\s+$", "") if is_of_spark(text) else text.strip()
+
+
 def _narrow(raw: Any) -> Any:
     signs = "".join(map(chr, WIDE))
     return raw.translate(signs, signs.translate(WIDE))

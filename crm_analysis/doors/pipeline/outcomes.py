@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.schema import Check, Column, is_missing
+from crm_analysis.doors.shapes import stripped
 from crm_analysis.errors import ConfigError
 
 Outcome = Literal["won", "lost", "open"]
@@ -55,7 +56,7 @@ class Outcomes:
 
     def understood(self, word: ir.StringValue, stages: Stages) -> ir.StringValue:
         """'won', 'lost' or 'open'; NULL where the word is not known. The name of a stage is a word too."""
-        plain = word.strip().lower()
+        plain = stripped(word).lower()
         branches = [(word == each, says) for each, says in self.given.items()]
         branches += [(plain == each, says) for says, words in WORDS.items() for each in words]
         branches += [(stages.declared(word) == each, stages.outcome_of(each)) for each in stages.known]

@@ -14,6 +14,7 @@ from crm_analysis.doors.pipeline.entries import attributes
 from crm_analysis.doors.pipeline.outcomes import Outcomes
 from crm_analysis.doors.pipeline.stages import Stages
 from crm_analysis.doors.schema import Check, Checked, Column, Schema, check_rows
+from crm_analysis.doors.shapes import stripped
 from crm_analysis.doors.sources import SourceTable, read_table
 from crm_analysis.doors.verdict import Defect
 from crm_analysis.errors import ConfigError
@@ -102,7 +103,7 @@ def _listed(values: str | Sequence[str]) -> list[str]:
 
 
 def _text(table: ir.Table, column: str) -> ir.StringValue:
-    return table[column].cast("string").strip()
+    return stripped(table[column].cast("string"))
 
 
 def _column(read: SourceTable, question: Question, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
+from crm_analysis.doors.shapes import stripped
 from crm_analysis.doors.verdict import Defect
 
 # Salesforce writes an id with 15 characters, in which case counts, or with 3 more, in which it does not.
@@ -21,7 +22,7 @@ def find_twins(deals: ir.Table, *, name: str) -> list[Defect]:
     long = coded.filter(coded.length == LONG)
     short, long = (t.mutate(spelling=t.opportunity_id.left(SHORT)) for t in (short, long))
     others = ids.filter(ids.length != SHORT)
-    others = others.mutate(spelling=others.opportunity_id.strip().lower())
+    others = others.mutate(spelling=stripped(others.opportunity_id).lower())
     return [
         *_defect(
             short.union(long),

@@ -14,7 +14,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from crm_analysis.doors.schema import Column
-from crm_analysis.doors.shapes import Unclear, missing
+from crm_analysis.doors.shapes import Unclear, missing, stripped
 from crm_analysis.doors.values.dates import times_of
 from crm_analysis.doors.values.ids import read_id, read_words
 from crm_analysis.doors.values.numbers import Size, numbers_of
@@ -90,7 +90,7 @@ def _id(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     if kind.is_string():
         if parses_text:
             return read_id(raw)
-        value = (raw.strip() == "").ifelse(ibis.null("string"), raw)
+        value = (stripped(raw) == "").ifelse(ibis.null("string"), raw)
         return Reading(value, ibis.literal(False), raw, "text")
     if kind.is_floating():
         number = _finite(raw)
@@ -260,7 +260,7 @@ def _flag(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
         return Reading(raw.cast("boolean"), ibis.literal(False), raw, "true or false")
     if not kind.is_string():
         raise Unclear(f"holds {kind}, true or false was expected")
-    word = raw.strip().lower()
+    word = stripped(raw).lower()
     yes, no = word.isin(("true", "yes", "1", "y", "t")), word.isin(("false", "no", "0", "n", "f"))
     value = ibis.cases((yes, True), (no, False), else_=ibis.null("boolean"))
     return Reading(value, ~missing(raw) & ~(yes | no), raw, "true or false")

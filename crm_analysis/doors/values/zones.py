@@ -7,7 +7,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from crm_analysis.doors.shapes import Unclear, table_of
+from crm_analysis.doors.shapes import Unclear, is_of_spark, table_of
 from crm_analysis.doors.values.reading import Habits
 
 
@@ -35,7 +35,7 @@ def _spark_type(at: Any) -> Any:
 
 def local(raw: Any, habits: Habits) -> Any:
     """Local business time without a zone: aware times converted once, naive ones taken as local."""
-    in_spark = _is_of_spark(raw)
+    in_spark = is_of_spark(raw)
     is_aware = _is_spark_moment(raw) if in_spark else raw.type().timezone is not None
     if not is_aware and habits.source_timezone is None:
         return raw.cast("timestamp(6)")
@@ -54,10 +54,6 @@ def local(raw: Any, habits: Habits) -> Any:
         return _other_clock("UTC", habits.timezone, raw).cast("timestamp(6)")
     at = raw if is_aware else moment(habits.source_timezone, raw.cast("timestamp"))
     return _local_time(habits.timezone, at).cast("timestamp(6)")
-
-
-def _is_of_spark(raw: Any) -> bool:
-    return any(engine.name == "pyspark" for engine in table_of(raw)._find_backends()[0])
 
 
 def _is_spark_moment(raw: Any) -> bool:
