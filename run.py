@@ -23,7 +23,8 @@ CHECKS = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
     ["mypy"],
-    ["pytest", "-n", "2", "--dist", "loadfile", "--nbval", "--nbval-cell-timeout", "120", "tests", "notebooks"],
+    # Two processes, each file in one of them; the cells of a notebook need their order.
+    ["pytest", "-n2", "--dist=loadfile", "--nbval", "--nbval-cell-timeout=120", "tests", "notebooks"],
 ]
 COMMANDS = {
     "report": lambda rest: [["crm-analysis", "report", *(rest or ["data/demo.toml"])]],
