@@ -18,12 +18,12 @@ def estimation_of(surface, starts=((1.0, 1.0),), limits=()):
         a: float
         b: float
 
-    def log_likelihood(parameters):
+    def rows(parameters):
         at, step = np.log(parameters), 1e-6
         slope = [(surface(*(at + d)) - surface(*(at - d))) / (2 * step) for d in step * np.eye(2)]
-        return float(surface(*at)), np.array(slope) / parameters
+        return np.array([surface(*at)]) / 100, (np.array(slope) / parameters)[:, None] / 100
 
-    return Estimation("Toy", ("a", "b"), Toy, log_likelihood, starts, limits, 100, "100 toys")
+    return Estimation("Toy", ("a", "b"), Toy, rows, np.array([100.0]), starts, limits, "100 toys")
 
 
 def hill(x, y):

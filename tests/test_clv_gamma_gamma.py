@@ -91,16 +91,14 @@ def test_gradient_is_the_slope_of_the_log_likelihood():
     for i, step in enumerate(1e-6 * at):
         shift = step * np.eye(3)[i]
         rise = log_likelihood(at + shift, n, mean)[0] - log_likelihood(at - shift, n, mean)[0]
-        assert slope[i] == pytest.approx(rise / (2 * step), rel=1e-5)
+        np.testing.assert_allclose(slope[i], rise / (2 * step), rtol=1e-5, atol=1e-6)
 
 
 def test_likelihood_is_a_density():
     """Integrated over the average of three amounts it is 1."""
     mean = np.exp(np.linspace(-12, 16, 40_001))
-    values = [
-        log_likelihood(np.array([2.0, 3.0, 5.0]), np.array([3.0]), np.array([m]))[0] for m in mean[::10]
-    ]
-    assert np.trapezoid(np.exp(values) * mean[::10], np.log(mean[::10])) == pytest.approx(1, abs=1e-6)
+    values, _ = log_likelihood(np.array([2.0, 3.0, 5.0]), np.full(len(mean), 3.0), mean)
+    assert np.trapezoid(np.exp(values) * mean, np.log(mean)) == pytest.approx(1, abs=1e-6)
 
 
 def test_doubling_all_amounts_doubles_what_is_expected(fit):

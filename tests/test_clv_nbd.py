@@ -65,7 +65,7 @@ def test_draws_have_the_expected_mean():
 
 def test_gradient_is_that_of_the_likelihood():
     histories = purchase_histories(CUSTOMERS, unit="7D")
-    value, slope = (lambda p, i=i: log_likelihood(np.asarray(p), histories)[i] for i in (0, 1))
+    value, slope = (lambda p, i=i: log_likelihood(np.asarray(p), histories)[i].sum(axis=-1) for i in (0, 1))
     assert check_grad(value, slope, [0.7, 9.0]) < 1e-5
 
 

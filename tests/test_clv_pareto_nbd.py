@@ -203,9 +203,8 @@ def test_log_likelihood_is_the_hypergeometric_one(parameters):
         np.array([0.0, 30.43, 30.857, 38.0]),
         np.array([38.86, 38.86, 31.0, 38.0]),
     )
-    weights = np.array([3.0, 1.0, 2.0, 1.0])
-    value, _ = log_likelihood(np.array(parameters), Histories(x, t_x, T, weights))
-    assert value == pytest.approx(np.log(closed_form(parameters, x, t_x, T)) @ weights, rel=1e-11)
+    value, _ = log_likelihood(np.array(parameters), Histories(x, t_x, T, np.ones(4)))
+    np.testing.assert_allclose(value, np.log(closed_form(parameters, x, t_x, T)), rtol=1e-11)
 
 
 def test_gradient_is_the_slope_of_the_log_likelihood():
@@ -216,7 +215,7 @@ def test_gradient_is_the_slope_of_the_log_likelihood():
         for i, step in enumerate(1e-6 * at):
             shift = step * np.eye(4)[i]
             rise = log_likelihood(at + shift, histories)[0] - log_likelihood(at - shift, histories)[0]
-            assert slope[i] == pytest.approx(rise / (2 * step), rel=1e-5, abs=1e-3)
+            np.testing.assert_allclose(slope[i], rise / (2 * step), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_repeat", [0, 5, 3000])

@@ -21,7 +21,6 @@ from crm_analysis.clv.histories import (
     IntArray,
     distinct_histories,
     purchase_histories,
-    weighted_sum,
 )
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.quadrature import over_time
@@ -124,17 +123,20 @@ def fit_bg_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[BgNbd]:
             name=BgNbd.name,
             parameters=BgNbd.parameter_names(),
             build=lambda **parameters: BgNbd(**parameters, unit=unit),
-            log_likelihood=lambda parameters: log_likelihood(parameters, histories),
+            rows=lambda parameters: log_likelihood(parameters, histories),
+            weights=histories.n_customers,
             starts=[(r, r / rate, a, b) for r, a, b in ((0.4, 0.8, 2.5), (1.0, 0.2, 2.0), (0.1, 2.0, 2.0))],
             limits=LIMITS,
-            n_customers=int(histories.n_customers.sum()),
             data=describe(histories),
         )
     )
 
 
-def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float, FloatArray]:
-    """Log likelihood of (r, alpha, a, b) over the weighted histories, and its gradient."""
+def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
+    """Log likelihood of each history at (r, alpha, a, b), and its slopes, shape (4, rows).
+
+    Each parameter may be one number or one per history.
+    """
     r, alpha, a, b = parameters
     x, t_last, t_observed = histories.n_repeat, histories.t_last, histories.t_observed
     before = b + np.maximum(x, 1) - 1
@@ -154,4 +156,4 @@ def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float,
         shared + left / a,
         shared + digamma(b + x) - digamma(b) - left / before,
     ]
-    return weighted_sum(histories, row), np.array([weighted_sum(histories, slope) for slope in slopes])
+    return row, np.stack(slopes)

@@ -21,7 +21,7 @@ from crm_analysis.clv.parameters import ParameterSet
 from crm_analysis.errors import ConfigError, FitError
 
 M = TypeVar("M", bound=ParameterSet)
-LogLikelihood = Callable[[FloatArray], tuple[float, FloatArray]]
+Rows = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 SEARCHED = 14.0  # each log parameter is searched this far around its start: a factor of a million
 UNDETERMINED = 5.0  # a standard error of a log parameter beyond this spans a factor of 20,000
@@ -43,7 +43,9 @@ class Estimation(Generic[M]):
     """What a model supplies to be fitted.
 
     build : a model from its parameters by name.
-    log_likelihood : of the natural parameters in order, with its gradient.
+    rows : of the natural parameters in order, the log likelihood of one customer in each row, shape (rows,),
+        and its slopes, shape (parameters, rows).
+    weights : customers who share each row; a resample of customers is other weights.
     starts : natural parameters; the later ones are tried only when the first does not reach an optimum.
     data : the customers in words, for the message of a fit that fails.
     """
@@ -51,11 +53,25 @@ class Estimation(Generic[M]):
     name: str
     parameters: tuple[str, ...]
     build: Callable[..., M]
-    log_likelihood: LogLikelihood
+    rows: Rows
+    weights: FloatArray
     starts: Sequence[Sequence[float]]
     limits: Sequence[Limit]
-    n_customers: int
     data: str
+
+    @property
+    def n_customers(self) -> int:
+        """Customers over all rows."""
+        return int(self.weights.sum())
+
+    def log_likelihood(self, natural: FloatArray) -> tuple[float, FloatArray]:
+        """Log likelihood of all customers, and its gradient.
+
+        Not matrix products: BLAS would start threads for a millisecond of work, and its sums depend on how
+        many.
+        """
+        values, slopes = self.rows(natural)
+        return float((self.weights * values).sum()), (self.weights * slopes).sum(axis=1)
 
     def objective(self, position: FloatArray) -> tuple[float, FloatArray]:
         """Log likelihood and gradient at log parameters."""

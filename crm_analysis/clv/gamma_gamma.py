@@ -104,33 +104,31 @@ def fit_gamma_gamma(customers: pd.DataFrame) -> Fit[GammaGamma]:
             name=GammaGamma.name,
             parameters=GammaGamma.parameter_names(),
             build=GammaGamma,
-            log_likelihood=lambda parameters: log_likelihood(parameters, n, mean),
+            rows=lambda parameters: log_likelihood(parameters, n, mean),
+            weights=np.ones(len(n)),
             starts=[(p, q, average * max(q - 1, 0.5) / p) for p, q in ((4.0, 3.0), (1.0, 2.0), (20.0, 10.0))],
             limits=LIMITS,
-            n_customers=len(n),
             data=f"{len(n):,} customers with a paid repeat purchase",
         )
     )
 
 
-def log_likelihood(parameters: FloatArray, n: FloatArray, mean: FloatArray) -> tuple[float, FloatArray]:
-    """Log likelihood of (p, q, gamma) for averages `mean` over `n` amounts, and its gradient."""
+def log_likelihood(parameters: FloatArray, n: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log likelihood of each average `mean` over `n` amounts at (p, q, gamma), and its slopes, (3, rows)."""
     p, q, gamma = parameters
-    counts, customers = np.unique(n, return_counts=True)
+    counts, which = np.unique(n, return_inverse=True)
     total = n * mean
     # Everything but the totals depends on the count alone: special functions once per distinct count.
     constant = gammaln(p * counts + q) - gammaln(p * counts) - gammaln(q) + q * np.log(gamma)
-    value = np.sum(customers * constant) + np.sum(
-        p * n * np.log(total) - np.log(mean) - (p * n + q) * np.log(gamma + total)
-    )
+    log_total, log_both = np.log(total), np.log(gamma + total)
+    row = constant[which] + p * n * log_total - np.log(mean) - (p * n + q) * log_both
     shared = digamma(p * counts + q)
-    share = np.log(total) - np.log(gamma + total)
     slopes = [
-        np.sum(customers * counts * (shared - digamma(p * counts))) + np.sum(n * share),
-        np.sum(customers * (shared - digamma(q) + np.log(gamma))) - np.log(gamma + total).sum(),
-        len(n) * q / gamma - ((p * n + q) / (gamma + total)).sum(),
+        (counts * (shared - digamma(p * counts)))[which] + n * (log_total - log_both),
+        (shared - digamma(q) + np.log(gamma))[which] - log_both,
+        q / gamma - (p * n + q) / (gamma + total),
     ]
-    return float(value), np.array(slopes)
+    return row, np.stack(slopes)
 
 
 def _amounts(customers: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

@@ -20,7 +20,6 @@ from crm_analysis.clv.histories import (
     IntArray,
     distinct_histories,
     purchase_histories,
-    weighted_sum,
 )
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.starts import describe, purchase_rate
@@ -86,19 +85,19 @@ def fit_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[Nbd]:
             name=Nbd.name,
             parameters=Nbd.parameter_names(),
             build=lambda **parameters: Nbd(**parameters, unit=unit),
-            log_likelihood=lambda parameters: log_likelihood(parameters, histories),
+            rows=lambda parameters: log_likelihood(parameters, histories),
+            weights=histories.n_customers,
             starts=[(r, r / rate) for r in (0.5, 2.0, 0.1)],
             limits=LIMITS,
-            n_customers=int(histories.n_customers.sum()),
             data=describe(histories),
         )
     )
 
 
-def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float, FloatArray]:
-    """Log likelihood of (r, alpha) over the weighted histories, and its gradient."""
+def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
+    """Log likelihood of each history at (r, alpha), and its slopes, shape (2, rows)."""
     r, alpha = parameters
     x, t = histories.n_repeat, histories.t_observed
     row = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + t)
     slopes = [digamma(r + x) - digamma(r) - np.log1p(t / alpha), r / alpha - (r + x) / (alpha + t)]
-    return weighted_sum(histories, row), np.array([weighted_sum(histories, slope) for slope in slopes])
+    return row, np.stack(slopes)

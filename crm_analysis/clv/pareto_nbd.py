@@ -23,7 +23,6 @@ from crm_analysis.clv.histories import (
     IntArray,
     distinct_histories,
     purchase_histories,
-    weighted_sum,
 )
 from crm_analysis.clv.purchases import NEGLIGIBLE, PurchaseModel
 from crm_analysis.clv.quadrature import legendre, over_time
@@ -135,25 +134,31 @@ def fit_pareto_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[ParetoNb
             name=ParetoNbd.name,
             parameters=ParetoNbd.parameter_names(),
             build=lambda **parameters: ParetoNbd(**parameters, unit=unit),
-            log_likelihood=lambda parameters: log_likelihood(parameters, histories),
+            rows=lambda parameters: log_likelihood(parameters, histories),
+            weights=histories.n_customers,
             starts=[
                 (r, r / rate, s, beta * life)
                 for r, s, beta in ((0.6, 0.6, 0.4), (1.0, 0.3, 0.3), (0.3, 3.0, 3.0))
             ],
             limits=LIMITS,
-            n_customers=int(histories.n_customers.sum()),
             data=describe(histories),
         )
     )
 
 
-def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float, FloatArray]:
-    """Log likelihood of (r, alpha, s, beta) over the weighted histories, and its gradient."""
-    parts = [_log_likelihood(parameters, part) for part in _parts(histories)]
-    return sum(value for value, _ in parts), np.sum([slope for _, slope in parts], axis=0)
+def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
+    """Log likelihood of each history at (r, alpha, s, beta), and its slopes, shape (4, rows).
+
+    Each parameter may be one number or one per history.
+    """
+    parts = _parts(histories)
+    cuts = np.cumsum([len(part.n_repeat) for part in parts])[:-1]
+    at = np.split(parameters, cuts, axis=1) if parameters.ndim == 2 else [parameters] * len(parts)
+    values, slopes = zip(*map(_log_likelihood, at, parts), strict=True)
+    return np.concatenate(values), np.concatenate(slopes, axis=1)
 
 
-def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float, FloatArray]:
+def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
     r, alpha, s, beta = parameters
     x, end = histories.n_repeat, histories.t_observed
     here = _log_alive(parameters, histories)
@@ -172,7 +177,7 @@ def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[float
         np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(np.log(leaving.beta))),
         s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean(1 / leaving.beta),
     ]
-    return weighted_sum(histories, row), np.array([weighted_sum(histories, slope) for slope in slopes])
+    return row, np.stack(slopes)
 
 
 def _log_alive(parameters: FloatArray, histories: Histories) -> FloatArray:
@@ -207,14 +212,13 @@ def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
     r, alpha, s, beta = parameters
     points, weights = legendre(NODES)
     k, since = r + histories.n_repeat, histories.t_last
-    nearer, apart = min(alpha, beta), abs(alpha - beta)
+    nearer, apart = np.minimum(alpha, beta), np.reshape(alpha - beta, (-1, 1))
     until = _until(parameters, histories)
     low = np.log(nearer + since)
     width = np.log1p((until - since) / (nearer + since))
     near = np.exp(low[:, None] + width[:, None] * points)
-    far = near + apart
-    at_alpha, at_beta = (near, far) if alpha < beta else (far, near)
-    log_density = np.log(near) - k[:, None] * np.log(at_alpha) - (s + 1) * np.log(at_beta)
+    at_alpha, at_beta = near + np.maximum(apart, 0), near + np.maximum(-apart, 0)
+    log_density = np.log(near) - k[:, None] * np.log(at_alpha) - np.reshape(s + 1, (-1, 1)) * np.log(at_beta)
     top = log_density[:, :1]
     density = np.exp(log_density - top) * weights
     total = density.sum(axis=1)
@@ -226,7 +230,7 @@ def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
 def _until(parameters: FloatArray, histories: Histories) -> FloatArray:
     r, alpha, s, beta = parameters
     k, since, until = r + histories.n_repeat, histories.t_last, histories.t_observed
-    for scale, power in ((max(alpha, beta), k + s + 1), (alpha, k), (beta, np.full_like(k, s + 1))):
+    for scale, power in ((np.maximum(alpha, beta), k + s + 1), (alpha, k), (beta, s + 1 + 0 * k)):
         died_away = (scale + since) * np.exp(np.minimum(NEGLIGIBLE / power, 500)) - scale
         until = np.minimum(until, died_away)
     return np.maximum(until, since)
