@@ -249,9 +249,9 @@ def test_expectation_is_the_sum_of_tails_and_the_integral_of_the_rate(model, n_r
     customer = pd.DataFrame({"n_repeat": [n_repeat], "t_last": [last], "t_observed": [260]})
     expected = model.expected_purchases(customer, horizon="39 weeks")[0]
     p_alive = model.p_alive(customer)[0]
-    x, T = np.array([float(n_repeat)]), np.array([260 / 7])
-    tails = model._at_least(np.arange(1.0, 4001.0), x, T, 39.0).sum()
-    rate = quad(lambda t: model._rate(x, T, np.array([t]))[0], 0, 39, epsabs=1e-12, epsrel=1e-11)[0]
+    known = purchase_histories(customer, unit="7D")
+    tails = model._at_least(np.arange(1.0, 4001.0), known.take(np.zeros(4000, int)), 39.0).sum()
+    rate = quad(lambda t: model._rate(known, np.array([[t]])).item(), 0, 39, epsabs=1e-12, epsrel=1e-11)[0]
     assert expected == pytest.approx(p_alive * tails, rel=1e-9)
     assert expected == pytest.approx(p_alive * rate, rel=1e-9)
 
@@ -269,9 +269,10 @@ def test_residual_purchases_are_the_integral_of_the_expectation(fit):
     """DERT = rate * integral of exp(-rate t) E[Y(t)], by partial integration."""
     rate = np.log(1.15) * 7 / 365.25
 
+    known = purchase_histories(EXAMPLE, unit="7D")
+
     def integrand(t):
-        x, T = np.array([2.0]), np.array([272 / 7])
-        return rate * np.exp(-rate * t) * fit.model._expected(x, T, t)[0]
+        return rate * np.exp(-rate * t) * fit.model._expected(known, t)[0]
 
     brute = quad(integrand, 0, 60 / rate, limit=500, epsrel=1e-11)[0] * fit.model.p_alive(EXAMPLE).iloc[0]
     got = fit.model.discounted_purchases(EXAMPLE, annual_discount_rate=0.15)["example"]
@@ -330,6 +331,19 @@ def test_probabilities_sum_to_one_and_quantiles_invert_them():
         by_sum = (table.cumsum(axis=1) < level).sum(axis=1)
         quantiles = PAPER.purchase_quantiles(customers, horizon="39 weeks", level=level)
         assert quantiles.tolist() == by_sum.tolist()
+
+
+def test_alive_later_is_having_stayed_after_every_purchase_until_then():
+    """By simulation: as many purchases as come in time, none of which was the one to leave after."""
+    generator = np.random.default_rng(8)
+    rate = generator.gamma(PAPER.r + 2, 1 / (PAPER.alpha + 272 / 7), 200_000)
+    leaves_after = generator.geometric(generator.beta(PAPER.a, PAPER.b + 2, 200_000))
+    stays = (generator.poisson(rate * 39) < leaves_after).mean()
+    later = PAPER.p_alive(EXAMPLE, horizon="39 weeks")["example"] / PAPER.p_alive(EXAMPLE)["example"]
+    assert later == pytest.approx(stays, abs=4 * np.sqrt(stays * (1 - stays) / 200_000))
+    assert PAPER.p_alive(EXAMPLE, horizon="0 days").equals(PAPER.p_alive(EXAMPLE))
+    by_date = PAPER.p_alive(EXAMPLE, horizon="1998-06-30", observed_until="1997-09-30")
+    assert by_date.equals(PAPER.p_alive(EXAMPLE, horizon="39 weeks"))
 
 
 def test_one_time_buyers_are_alive_for_certain_but_may_not_buy(fit):

@@ -32,6 +32,7 @@ def test_bg_nbd_without_leaving_is_nbd():
         ours, theirs = (getattr(model, question)(CUSTOMERS, horizon="39 weeks") for model in (MODEL, limit))
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     np.testing.assert_allclose(MODEL.p_alive(CUSTOMERS), 1.0)
+    np.testing.assert_allclose(MODEL.p_alive(CUSTOMERS, horizon="10 years"), 1.0)
 
 
 def test_counts_ahead_are_negative_binomial():

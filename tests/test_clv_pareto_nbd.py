@@ -14,6 +14,7 @@ from scipy.special import gamma, hyp2f1, hyperu
 
 from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd, log_likelihood
+from crm_analysis.clv.purchases import new_customers
 from crm_analysis.errors import ConfigError, FitError
 
 PAPER = ParetoNbd(r=0.553, alpha=10.578, s=0.606, beta=11.669)
@@ -282,10 +283,10 @@ def test_expectation_is_the_sum_of_tails_and_the_integral_of_the_rate(model, n_r
     customer = pd.DataFrame({"n_repeat": [n_repeat], "t_last": [250 if n_repeat else 0], "t_observed": [260]})
     expected = model.expected_purchases(customer, horizon="39 weeks")[0]
     p_alive = model.p_alive(customer)[0]
-    n = np.arange(1.0, 901.0)
-    x, T = np.full(len(n), float(n_repeat)), np.full(len(n), 260 / 7)
-    rate = quad(lambda t: model._rate(x[:1], T[:1], np.array([t]))[0], 0, 39, epsrel=1e-11)[0]
-    assert expected == pytest.approx(p_alive * model._at_least(n, x, T, 39.0).sum(), rel=1e-6)
+    known = purchase_histories(customer, unit="7D")
+    tails = model._at_least(np.arange(1.0, 901.0), known.take(np.zeros(900, int)), 39.0).sum()
+    rate = quad(lambda t: model._rate(known, np.array([[t]])).item(), 0, 39, epsrel=1e-11)[0]
+    assert expected == pytest.approx(p_alive * tails, rel=1e-6)
     assert expected == pytest.approx(p_alive * rate, rel=1e-9)
 
 
@@ -295,11 +296,17 @@ def test_at_least_n_is_the_integral_over_the_moment_of_leaving():
     rate = generator.gamma(PAPER.r, 1 / PAPER.alpha, 400_000)
     life = generator.exponential(1 / generator.gamma(PAPER.s, 1 / PAPER.beta, 400_000))
     bought = generator.poisson(rate * np.minimum(life, 39))
-    new = np.zeros(1)
     for n in (1, 2, 5, 9):
         share = (bought >= n).mean()
         error = np.sqrt(share / len(bought))
-        assert PAPER._at_least(n, new, new, 39.0)[0] == pytest.approx(share, abs=4 * error)
+        assert PAPER._at_least(n, new_customers(1), 39.0)[0] == pytest.approx(share, abs=4 * error)
+
+
+def test_alive_later_is_the_share_whose_life_lasts():
+    """P(alive at 39 weeks | alive now) = ((beta + T) / (beta + T + 39)) ** s, whatever was bought."""
+    ratio = PAPER.p_alive(cdnow(), horizon="39 weeks") / PAPER.p_alive(cdnow())
+    beta = PAPER.beta + cdnow()["t_observed"] / 7
+    np.testing.assert_allclose(ratio, (beta / (beta + 39)) ** PAPER.s, rtol=1e-12)
 
 
 def test_nothing_ahead_other_units_other_orders(fit):

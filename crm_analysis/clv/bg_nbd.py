@@ -59,31 +59,41 @@ class BgNbd(PurchaseModel):
         odds = np.log(self.a) - np.log(self.b + np.maximum(x, 1) - 1) + (self.r + x) * since_last
         return np.where(x > 0, odds, -np.inf)
 
-    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+    def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # Eq. 10 after Euler's transformation, which keeps the hypergeometric series moderate for heavy
         # buyers. It is 0/0 where a = 1 or a + b + x = 1; there, and nearby, the rate is integrated.
         a, b = self.a, self.b
-        share = ahead / (self.alpha + t + ahead)
-        c = a + b + x - 1
+        share = ahead / (self.alpha + known.t_observed + ahead)
+        c = a + b + known.n_repeat - 1
         singular = (abs(a - 1) < 1e-5) | (c < 0.05)
         with np.errstate(divide="ignore", invalid="ignore"):
             closed = c / (a - 1) * (1 - (1 - share) ** (a - 1) * hyp2f1(a + b - 1 - self.r, a - 1, c, share))
-        return np.where(singular, self._expected_integral(x, t, ahead), closed) if singular.any() else closed
+        if not singular.any():
+            return closed
+        by_rate = over_time(
+            lambda later: self._rate(known, later), until=ahead, scale=self._time_scale(known)
+        )
+        return np.where(singular, by_rate, closed)
 
-    def _expected_integral(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
-        rate = lambda later: self._rate(x[:, None], t[:, None], later)  # noqa: E731
-        return over_time(rate, until=ahead, scale=self._time_scale(t))
-
-    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
+    def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
         # r' / alpha' * 2F1(r' + 1, a; a + b + x; -ahead / alpha') after Pfaff's transformation.
-        horizon = self.alpha + t + ahead
+        x, alpha = known.n_repeat[:, None], self.alpha + known.t_observed[:, None]
+        horizon = alpha + ahead
         leaving = hyp2f1(self.a + self.b - self.r - 1, self.a, self.a + self.b + x, ahead / horizon)
-        return (self.r + x) / (self.alpha + t) * ((self.alpha + t) / horizon) ** self.a * leaving
+        return (self.r + x) / alpha * (alpha / horizon) ** self.a * leaving
 
-    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+    def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        # The mean of exp(-lambda * p * ahead), transformed likewise.
+        alpha = self.alpha + known.t_observed
+        both = self.a + self.b + known.n_repeat
+        share = ahead / (alpha + ahead)
+        return (1 - share) ** self.a * hyp2f1(self.a + self.b - self.r, self.a, both, share)
+
+    def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # n purchases would come in time, and the customer stays after each of the n - 1 before.
+        x, alpha = known.n_repeat, self.alpha + known.t_observed
         stays = np.exp(betaln(self.a, self.b + x + n - 1) - betaln(self.a, self.b + x))
-        return stays * betainc(n, self.r + x, ahead / (self.alpha + t + ahead))
+        return stays * betainc(n, self.r + x, ahead / (alpha + ahead))
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         x = histories.n_repeat
@@ -91,11 +101,11 @@ class BgNbd(PurchaseModel):
         leaving = np.maximum(generator.beta(self.a, self.b + x), 1e-12)
         return np.minimum(generator.poisson(rate * ahead), generator.geometric(leaving))
 
-    def _stays(self, x: FloatArray) -> FloatArray:
-        return (self.b + x) / (self.a + self.b + x)
+    def _stays(self, known: Histories) -> FloatArray:
+        return (self.b + known.n_repeat) / (self.a + self.b + known.n_repeat)
 
-    def _time_scale(self, t: FloatArray) -> FloatArray:
-        return self.alpha + t
+    def _time_scale(self, known: Histories) -> FloatArray:
+        return self.alpha + known.t_observed
 
 
 def fit_bg_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[BgNbd]:

@@ -91,5 +91,4 @@ def tracking(
 def _expected_new(model: PurchaseModel, ages: np.ndarray) -> FloatArray:
     """Expect repeat purchases of new customers at each age in days, once per distinct age."""
     distinct, row = np.unique(ages, return_inverse=True)
-    new = np.zeros(len(distinct))
-    return model._expected(new, new, distinct / unit_days(model.unit))[row].reshape(ages.shape)
+    return model._expected_new(distinct / unit_days(model.unit))[row].reshape(ages.shape)

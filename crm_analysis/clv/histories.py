@@ -31,6 +31,11 @@ class Histories:
     t_observed: FloatArray
     n_customers: FloatArray
 
+    def take(self, rows: IntArray | slice) -> Histories:
+        """The histories at these positions."""
+        columns = (self.n_repeat, self.t_last, self.t_observed, self.n_customers)
+        return Histories(*(column[rows] for column in columns))
+
 
 def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
     """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""

@@ -42,24 +42,28 @@ class Nbd(PurchaseModel):
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
         return np.full(len(histories.n_repeat), -np.inf)
 
-    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
-        return (self.r + x) / (self.alpha + t) * ahead
+    def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        return (self.r + known.n_repeat) / (self.alpha + known.t_observed) * ahead
 
-    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
-        return (self.r + x) / (self.alpha + t) * np.ones_like(ahead)
+    def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
+        return self._expected(known, 1.0)[:, None] * np.ones_like(ahead)
 
-    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
-        return np.asarray(betainc(n, self.r + x, ahead / (self.alpha + t + ahead)))
+    def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        return np.ones_like(known.n_repeat)
+
+    def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        share = ahead / (self.alpha + known.t_observed + ahead)
+        return np.asarray(betainc(n, self.r + known.n_repeat, share))
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)
         return generator.poisson(rate * ahead)
 
-    def _stays(self, x: FloatArray) -> FloatArray:
-        return np.ones_like(x)
+    def _stays(self, known: Histories) -> FloatArray:
+        return np.ones_like(known.n_repeat)
 
-    def _time_scale(self, t: FloatArray) -> FloatArray:
-        return self.alpha + t
+    def _time_scale(self, known: Histories) -> FloatArray:
+        return self.alpha + known.t_observed
 
 
 def fit_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[Nbd]:

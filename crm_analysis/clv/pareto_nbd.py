@@ -65,21 +65,26 @@ class ParetoNbd(PurchaseModel):
         here = _log_alive(parameters, histories)
         return np.concatenate([_leaving(parameters, part).log_chance for part in _parts(histories)]) - here
 
-    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+    def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # beta' / (s - 1) * (1 - (beta' / (beta' + ahead)) ** (s - 1)), written so that s may be 1.
-        ages = np.log1p(ahead / (self.beta + t))
-        return (self.r + x) / (self.alpha + t) * (self.beta + t) * ages * exprel((1 - self.s) * ages)
+        alpha, beta = self.alpha + known.t_observed, self.beta + known.t_observed
+        ages = np.log1p(ahead / beta)
+        return (self.r + known.n_repeat) / alpha * beta * ages * exprel((1 - self.s) * ages)
 
-    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
-        return (self.r + x) / (self.alpha + t) * self._survives(t, ahead)
+    def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
+        rate = (self.r + known.n_repeat) / (self.alpha + known.t_observed)
+        return rate[:, None] * self._lasts(known.t_observed[:, None], ahead)
 
-    def _survives(self, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+    def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        return self._lasts(known.t_observed, ahead)
+
+    def _lasts(self, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
         return np.exp(-self.s * np.log1p(ahead / (self.beta + t)))
 
-    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+    def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # The n-th purchase would come at y, and the customer is still there at y. Its density, in log(y),
         # falls like a power n before the mode and r' after it: integrated where it is not negligible.
-        n, r, alpha = np.asarray(n, dtype=float), self.r + x, self.alpha + t
+        n, r, alpha = np.asarray(n, dtype=float), self.r + known.n_repeat, self.alpha + known.t_observed
         before, after = NEGLIGIBLE / n, NEGLIGIBLE / r
         mode = np.maximum(np.minimum(ahead, alpha * n / r), np.finfo(float).tiny)
         since = mode * np.exp(-before - np.minimum(1, np.sqrt(2 * before))) / (1 + np.sqrt(after)) ** 2
@@ -90,7 +95,7 @@ class ParetoNbd(PurchaseModel):
         def density(y: FloatArray) -> FloatArray:
             share = y / (alpha[:, None] + y)
             comes = xlogy((n - 1)[..., None], share) + (r + 1)[:, None] * np.log1p(-share)
-            return np.exp(constant[:, None] + comes) * self._survives(t[:, None], y)
+            return np.exp(constant[:, None] + comes) * self._lasts(known.t_observed[:, None], y)
 
         scale = np.minimum(mode, alpha)
         return over_time(density, since=np.minimum(since, until), until=until, scale=scale, nodes=48)
@@ -102,11 +107,11 @@ class ParetoNbd(PurchaseModel):
             life = generator.exponential(size=len(rate)) / leaving
         return generator.poisson(rate * np.minimum(life, ahead))
 
-    def _stays(self, x: FloatArray) -> FloatArray:
-        return np.ones_like(x)
+    def _stays(self, known: Histories) -> FloatArray:
+        return np.ones_like(known.n_repeat)
 
-    def _time_scale(self, t: FloatArray) -> FloatArray:
-        return self.beta + t
+    def _time_scale(self, known: Histories) -> FloatArray:
+        return self.beta + known.t_observed
 
 
 def fit_pareto_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[ParetoNbd]:
@@ -237,6 +242,5 @@ def _until(parameters: FloatArray, histories: Histories) -> FloatArray:
 
 
 def _parts(histories: Histories) -> list[Histories]:
-    columns = (histories.n_repeat, histories.t_last, histories.t_observed, histories.n_customers)
-    cuts = range(ROWS, len(histories.n_repeat), ROWS)
-    return [Histories(*part) for part in zip(*(np.split(c, cuts) for c in columns), strict=True)]
+    n = len(histories.n_repeat)
+    return [histories.take(slice(since, since + ROWS)) for since in range(0, max(n, 1), ROWS)]

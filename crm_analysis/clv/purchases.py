@@ -1,17 +1,20 @@
 """What a model of purchases answers about customers, whatever the model.
 
-A customer who is alive after n_repeat purchases in t_observed is a new customer of a sharper model: the
-same formulas hold with the parameters learned from the history. So a model supplies the chance of being
-alive and, given alive, how many purchases are expected, at what rate, and the chance of at least n.
-New customers are n_repeat = 0, t_observed = 0, alive for certain. Counts are repeat purchases: purchase
-days after the first.
+A customer who is alive after a history is a new customer of a sharper model: the same formulas hold with
+the parameters learned from it. So a model supplies the chance of being alive and, given alive, how many
+purchases are expected, at what rate, the chance of at least n and that of staying. Most models forget
+t_last once it is known that the customer is alive; their answers are computed once per distinct pair of
+n_repeat and t_observed. New customers are a history of zeros. Counts are repeat purchases: purchase days
+after the first.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -31,7 +34,7 @@ from crm_analysis.clv.units import discount_per_unit, horizon_days, unit_days
 from crm_analysis.errors import ConfigError
 
 Horizon = str | date
-IfAlive = Callable[[FloatArray, FloatArray], FloatArray]
+IfAlive = Callable[[Histories], FloatArray]
 
 NEGLIGIBLE = 36.0  # exp(-36) is the precision of a float
 
@@ -44,11 +47,21 @@ class PurchaseModel(ParameterSet):
     """
 
     unit: str
+    forgets_last: ClassVar[bool] = True  # given alive, t_last tells nothing more of what comes
 
-    def p_alive(self, customers: pd.DataFrame) -> pd.Series:
-        """P(still a customer at t_observed), in [0, 1]."""
-        histories, row = self._distinct(customers)
-        return pd.Series(self._alive(histories)[row], customers.index, name="p_alive")
+    def p_alive(
+        self,
+        customers: pd.DataFrame,
+        *,
+        horizon: Horizon | None = None,
+        observed_until: str | date | None = None,
+    ) -> pd.Series:
+        """P(still a customer at t_observed; with a horizon, at the end of it), in [0, 1]."""
+        if horizon is None:
+            histories, row = self._distinct(customers)
+            return pd.Series(self._alive(histories)[row], customers.index, name="p_alive")
+        until = self._units(horizon, observed_until)
+        return self._answer(customers, lambda known: self._survives(known, until)).rename("p_alive")
 
     def p_buy(
         self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
@@ -63,20 +76,20 @@ class PurchaseModel(ParameterSet):
     ) -> pd.Series:
         """Purchases expected within the horizon, >= 0; a horizon of length 0 gives 0."""
         until = self._units(horizon, observed_until)
-        expected = self._answer(customers, lambda x, t: self._expected(x, t, until))
+        expected = self._answer(customers, lambda known: self._expected(known, until))
         return expected.rename("expected_purchases")
 
     def expected_purchases_new(self, *, horizon: Horizon) -> float:
         """Repeat purchases expected of a new customer in the time after the first purchase."""
-        return float(self._expected(np.zeros(1), np.zeros(1), self._units(horizon))[0])
+        return float(self._expected_new(np.array([self._units(horizon)]))[0])
 
     def purchase_variance(
         self, customers: pd.DataFrame, *, horizon: Horizon, observed_until: str | date | None = None
     ) -> pd.Series:
         """Variance of each customer's purchases within the horizon, the parameters taken as known."""
         until = self._units(horizon, observed_until)
-        mean = self._answer(customers, lambda x, t: self._expected(x, t, until))
-        pairs = self._answer(customers, lambda x, t: self._expected_pairs(x, t, until))
+        mean = self._answer(customers, lambda known: self._expected(known, until))
+        pairs = self._answer(customers, lambda known: self._expected_pairs(known, until))
         return (2 * pairs + mean - mean**2).rename("purchase_variance")
 
     def purchase_distribution(
@@ -95,9 +108,10 @@ class PurchaseModel(ParameterSet):
 
     def purchase_distribution_new(self, *, horizon: Horizon, up_to: int) -> pd.Series:
         """P(exactly n repeat purchases by a new customer) for n = 0 .. up_to."""
-        until, new = self._units(horizon), np.zeros(1)
-        at_least = [1.0, *(float(self._at_least(n, new, new, until)[0]) for n in range(1, up_to + 2))]
-        return pd.Series(-np.diff(at_least), pd.RangeIndex(up_to + 1, name="n_purchases"), name="probability")
+        until, new = self._units(horizon), new_customers(up_to + 1)
+        tails = self._alive(new) * self._at_least(np.arange(1.0, up_to + 2), new, until)
+        exactly = -np.diff(tails, prepend=1.0)
+        return pd.Series(exactly, pd.RangeIndex(up_to + 1, name="n_purchases"), name="probability")
 
     def purchase_quantiles(
         self,
@@ -137,9 +151,9 @@ class PurchaseModel(ParameterSet):
             )
         until = NEGLIGIBLE / rate if horizon is None else self._units(horizon)
 
-        def present(x: FloatArray, t: FloatArray) -> FloatArray:
-            discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(x[:, None], t[:, None], ahead)  # noqa: E731
-            return over_time(discounted, until=until, scale=self._time_scale(t), nodes=40)
+        def present(known: Histories) -> FloatArray:
+            discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(known, ahead)  # noqa: E731
+            return over_time(discounted, until=until, scale=self._time_scale(known), nodes=40)
 
         return self._answer(customers, present).rename("discounted_purchases")
 
@@ -157,53 +171,63 @@ class PurchaseModel(ParameterSet):
         drawn = self._draw(histories, self._units(horizon, observed_until), generator)
         return pd.Series(np.where(alive, drawn, 0), customers.index, name="purchases")
 
-    # What a model supplies. x is n_repeat, t is t_observed; they broadcast with each other and with `ahead`.
+    # What a model supplies, per row of the histories; `ahead` is one time, or one per row.
 
     @abstractmethod
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
         """Log odds that the customer is no longer one."""
 
     @abstractmethod
-    def _expected(self, x: FloatArray, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
+    def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         """Purchases expected in the time `ahead`, given alive."""
 
     @abstractmethod
-    def _rate(self, x: FloatArray, t: FloatArray, ahead: FloatArray) -> FloatArray:
-        """Purchases expected per unit of time at the moment `ahead`, given alive now."""
+    def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
+        """Purchases expected per unit of time at moments `ahead`, shape (rows or 1, moments), given alive."""
 
     @abstractmethod
-    def _at_least(self, n: FloatArray | int, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
-        """P(at least n purchases in the time `ahead`), n >= 1, given alive."""
+    def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        """P(still alive after the time `ahead`), given alive."""
+
+    @abstractmethod
+    def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        """P(at least n purchases in the time `ahead`), n >= 1 (one, or one per row), given alive."""
 
     @abstractmethod
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         """Draw the purchases of each customer in the time `ahead`, given alive."""
 
     @abstractmethod
-    def _stays(self, x: FloatArray) -> FloatArray:
+    def _stays(self, known: Histories) -> FloatArray:
         """P(still alive just after the next purchase), given alive before it."""
 
     @abstractmethod
-    def _time_scale(self, t: FloatArray) -> FloatArray:
-        """Time over which the purchase rate of a customer observed for `t` falls noticeably."""
+    def _time_scale(self, known: Histories) -> FloatArray:
+        """Time over which a customer's purchase rate falls noticeably."""
 
     # What follows from it.
 
     def _alive(self, histories: Histories) -> FloatArray:
         return expit(-self._log_odds_gone(histories))
 
-    def _expected_pairs(self, x: FloatArray, t: FloatArray, ahead: float) -> FloatArray:
+    def _expected_new(self, ahead: FloatArray) -> FloatArray:
+        """Repeat purchases expected of new customers, one per time `ahead`."""
+        new = new_customers(len(ahead))
+        return self._alive(new) * self._expected(new, ahead)
+
+    def _expected_pairs(self, known: Histories, ahead: float) -> FloatArray:
         """Count the pairs of purchases expected, given alive: E[Y(Y-1)] / 2.
 
         Two purchases, the later one at s and the earlier anywhere before: the first raises what is known of
         the customer's rate by one purchase, and had to be survived.
         """
-        first = (self._rate(x, t, np.zeros(1)) * self._stays(x))[:, None]
-        pairs = lambda s: first * s * self._rate(x[:, None] + 1, t[:, None], s)  # noqa: E731
-        return over_time(pairs, until=ahead, scale=self._time_scale(t))
+        first = self._rate(known, np.zeros((1, 1))) * self._stays(known)[:, None]
+        once_more = replace(known, n_repeat=known.n_repeat + 1)
+        pairs = lambda s: first * s * self._rate(once_more, s)  # noqa: E731
+        return over_time(pairs, until=ahead, scale=self._time_scale(known))
 
     def _tail(self, n: int, until: float) -> IfAlive:
-        return lambda x, t: self._at_least(n, x, t, until)
+        return lambda known: self._at_least(n, known, until)
 
     def _search(self, histories: Histories, until: float, above: float) -> FloatArray:
         """Smallest n with P(more than n) <= above, by doubling and halving."""
@@ -211,7 +235,7 @@ class PurchaseModel(ParameterSet):
         low, high = np.zeros(len(alive)), np.zeros(len(alive))
 
         def exceeds(n: FloatArray, rows: IntArray) -> BoolArray:
-            tail = self._at_least(n + 1, histories.n_repeat[rows], histories.t_observed[rows], until)
+            tail = self._at_least(n + 1, histories.take(rows), until)
             return alive[rows] * tail > above
 
         rows = np.flatnonzero(alive > above)
@@ -231,8 +255,21 @@ class PurchaseModel(ParameterSet):
         return horizon_days(horizon, observed_until=observed_until) / unit_days(self.unit)
 
     def _answer(self, customers: pd.DataFrame, if_alive: IfAlive) -> pd.Series:
-        """P(alive) times a function of (n_repeat, t_observed), computed once per distinct pair."""
+        """P(alive) times a function of what is known of a customer who is."""
         histories, row = self._distinct(customers)
-        pairs, pair = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
-        answer = self._alive(histories) * if_alive(pairs.real, pairs.imag)[pair]
+        known, known_row = self._known(histories)
+        answer = self._alive(histories) * if_alive(known)[known_row]
         return pd.Series(answer[row], customers.index)
+
+    def _known(self, histories: Histories) -> tuple[Histories, IntArray]:
+        """Distinct histories as far as they matter for those alive, and the one of every row."""
+        if not self.forgets_last:
+            return histories, np.arange(len(histories.n_repeat))
+        pairs, pair = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
+        nothing = np.zeros(len(pairs))
+        return Histories(pairs.real, nothing, pairs.imag, nothing), pair
+
+
+def new_customers(n: int) -> Histories:
+    """Histories of customers just after their first purchase."""
+    return Histories(np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n))
