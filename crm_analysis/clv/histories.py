@@ -39,31 +39,71 @@ class Histories:
 
 def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
     """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""
-    n_repeat, t_last, t_observed = check_histories(customers)
-    days = unit_days(unit)
-    return Histories(n_repeat, t_last / days, t_observed / days, _weights(customers))
+    n_repeat, t_last, t_observed = _checked(customers)
+    days, weights = unit_days(unit), _weights(customers)
+    n_customers = np.ones(len(customers)) if weights is None else weights
+    return Histories(n_repeat.astype(float), t_last / days, t_observed / days, n_customers)
 
 
 def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
     """Distinct rows of (n_repeat, t_last, t_observed) with `n_customers`, and the row of every customer.
 
-    A table counted elsewhere, with its own column `n_customers`, keeps its counts.
+    A table counted elsewhere, with its own column `n_customers`, keeps its counts. Rows are sorted by
+    n_repeat, then t_observed, then t_last.
     """
-    n_repeat, t_last, t_observed = check_histories(customers).astype(np.int64)
-    base = int(t_observed.max(initial=0)) + 1
-    packed = (n_repeat * base + t_last) * base + t_observed
-    distinct, row = np.unique(packed, return_inverse=True)
+    n_repeat, t_last, t_observed = _checked(customers)
+    since = int(t_observed.min()) if len(t_observed) else 0
+    lasts, ends = int(t_last.max(initial=0)) + 1, int(t_observed.max(initial=0)) + 1 - since
+    size = (int(n_repeat.max(initial=0)) + 1) * ends * lasts
+    if size > np.iinfo(np.int64).max:
+        raise DataError(
+            f"customers: n_repeat up to {n_repeat.max():,} and t_observed up to {t_observed.max():,} are "
+            "too large for purchases and days; expected purchase days, and times in whole days"
+        )
+    packed = (n_repeat * ends + (t_observed - since)) * lasts + t_last
+    distinct, row = _distinct(packed, size)
+    pairs, last = np.divmod(distinct, lasts)
     table = {
-        "n_repeat": distinct // base**2,
-        "t_last": distinct // base % base,
-        "t_observed": distinct % base,
-        "n_customers": np.bincount(row, _weights(customers), minlength=len(distinct)),
+        "n_repeat": pairs // ends,
+        "t_last": last,
+        "t_observed": pairs % ends + since,
+        "n_customers": np.bincount(row, _weights(customers), minlength=len(distinct)).astype(float),
     }
     return pd.DataFrame(table), row
 
 
-def _weights(customers: pd.DataFrame) -> FloatArray:
-    return customers["n_customers"].to_numpy(float) if "n_customers" in customers else np.ones(len(customers))
+def _distinct(keys: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Sorted distinct values of `keys`, all in 0 .. size - 1, and the place of every key among them.
+
+    As np.unique, which sorts twice; where the keys are dense nothing is sorted.
+    """
+    if size <= 10 * len(keys):
+        seen = np.zeros(size, dtype=bool)
+        seen[keys] = True
+        rank = np.cumsum(seen, dtype=np.int32) - 1
+        return np.flatnonzero(seen), rank[keys].astype(np.int64)
+    order = np.argsort(keys)
+    ordered = keys[order]
+    first = np.ones(len(keys), dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    row = np.empty(len(keys), dtype=np.int64)
+    row[order] = np.cumsum(first) - 1
+    return ordered[first], row
+
+
+def _weights(customers: pd.DataFrame) -> FloatArray | None:
+    """Customers per row; None where every row is one."""
+    if "n_customers" not in customers:
+        return None
+    weights = customers["n_customers"].to_numpy(float)
+    bad = ~((weights >= 0) & (weights < np.inf))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"customers: n_customers {weights[row]} in {bad.sum()} of {len(weights)} rows, first row "
+            f"{customers.index[row]!r}; expected how many customers share the history"
+        )
+    return weights
 
 
 def weighted_sum(histories: Histories, values: FloatArray) -> float:
@@ -83,13 +123,31 @@ def check_histories(customers: pd.DataFrame) -> FloatArray:
         Naming each problem with its count and its first customer: a column is missing, a value is
         missing, negative or not a whole number of days, or the three contradict each other.
     """
+    return np.stack([values.astype(float) for values in _checked(customers)])
+
+
+def _checked(customers: pd.DataFrame) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the three as whole numbers; only where something is wrong is it searched for what."""
     if missing := [name for name in COLUMNS if name not in customers]:
         raise DataError(f"customers: no column {missing}; columns present: {list(customers.columns)}")
+    n_repeat, t_last, t_observed = (_whole(customers[name]) for name in COLUMNS)
+    possible = (n_repeat >= 0) & (t_last >= 0) & (t_last <= t_observed) & ((n_repeat > 0) == (t_last > 0))
+    if not possible.all():
+        raise DataError("customers: " + "; ".join(_problems(customers)))
+    return n_repeat, t_last, t_observed
+
+
+def _whole(column: pd.Series) -> IntArray:
+    """Values as integers, -1 where one is missing or not whole."""
+    values = column.to_numpy() if column.dtype.kind in "iu" else column.to_numpy(float)
+    with np.errstate(invalid="ignore"):
+        whole: IntArray = values.astype(np.int64, copy=False)
+    return whole if whole is values else np.where(whole == values, whole, -1)
+
+
+def _problems(customers: pd.DataFrame) -> list[str]:
     values = np.stack([customers[name].to_numpy(float) for name in COLUMNS])
-    problems = [_counted(customers, bad, what) for what, bad in _impossible(values).items() if bad.any()]
-    if problems:
-        raise DataError("customers: " + "; ".join(problems))
-    return values
+    return [_counted(customers, bad, what) for what, bad in _impossible(values).items() if bad.any()]
 
 
 def _impossible(values: FloatArray) -> dict[str, BoolArray]:
