@@ -37,6 +37,7 @@ Horizon = str | date
 IfAlive = Callable[[Histories], FloatArray]
 
 NEGLIGIBLE = 36.0  # exp(-36) is the precision of a float
+ONE_BY_ONE = 48  # quantiles up to this are found by counting up, once for all who share n_repeat, t_observed
 
 
 class PurchaseModel(ParameterSet):
@@ -106,6 +107,30 @@ class PurchaseModel(ParameterSet):
         at_least = np.column_stack([np.ones(len(customers)), *tails])
         return pd.DataFrame(-np.diff(at_least), customers.index, pd.RangeIndex(up_to + 1, name="n_purchases"))
 
+    def count_probability(
+        self,
+        customers: pd.DataFrame,
+        counts: pd.Series,
+        *,
+        horizon: Horizon,
+        observed_until: str | date | None = None,
+    ) -> pd.Series:
+        """P(exactly the given number of purchases within the horizon), one count per customer.
+
+        Parameters
+        ----------
+        counts : whole numbers >= 0 with the index of `customers`, such as what they bought in a holdout.
+        """
+        histories, row = self._distinct(customers)
+        made = counts.loc[customers.index].to_numpy(np.int64)
+        base = int(made.max(initial=0)) + 1
+        pairs, pair = np.unique(row * base + made, return_inverse=True)
+        n, known, until = pairs % base, histories.take(pairs // base), self._units(horizon, observed_until)
+        alive = self._alive(known)
+        at_least = np.where(n > 0, alive * self._at_least(np.maximum(n, 1), known, until), 1.0)
+        more = alive * self._at_least(n + 1, known, until)
+        return pd.Series((at_least - more)[pair], customers.index, name="count_probability")
+
     def purchase_distribution_new(self, *, horizon: Horizon, up_to: int) -> pd.Series:
         """P(exactly n repeat purchases by a new customer) for n = 0 .. up_to."""
         until, new = self._units(horizon), new_customers(up_to + 1)
@@ -149,13 +174,9 @@ class PurchaseModel(ParameterSet):
             raise ConfigError(
                 "discounted_purchases: annual_discount_rate 0 needs a horizon; a life may be endless"
             )
-        until = NEGLIGIBLE / rate if horizon is None else self._units(horizon)
-
-        def present(known: Histories) -> FloatArray:
-            discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(known, ahead)  # noqa: E731
-            return over_time(discounted, until=until, scale=self._time_scale(known), nodes=40)
-
-        return self._answer(customers, present).rename("discounted_purchases")
+        until = None if horizon is None else self._units(horizon)
+        present = self._answer(customers, lambda known: self._discounted(known, rate, until))
+        return present.rename("discounted_purchases")
 
     def draw_purchases(
         self,
@@ -226,21 +247,41 @@ class PurchaseModel(ParameterSet):
         pairs = lambda s: first * s * self._rate(once_more, s)  # noqa: E731
         return over_time(pairs, until=ahead, scale=self._time_scale(known))
 
+    def _discounted(self, known: Histories, rate: float, until: float | None) -> FloatArray:
+        """Purchases expected until then (None: for life), each at its present value, given alive."""
+        discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(known, ahead)  # noqa: E731
+        end = NEGLIGIBLE / rate if until is None else until
+        return over_time(discounted, until=end, scale=self._time_scale(known), nodes=40)
+
     def _tail(self, n: int, until: float) -> IfAlive:
         return lambda known: self._at_least(n, known, until)
 
     def _search(self, histories: Histories, until: float, above: float) -> FloatArray:
-        """Smallest n with P(more than n) <= above, by doubling and halving."""
+        """Smallest n with P(more than n) <= above: one by one while few, then by doubling and halving."""
         alive = self._alive(histories)
-        low, high = np.zeros(len(alive)), np.zeros(len(alive))
+        known, pair = self._known(histories)
+        quantile = np.zeros(len(alive))
+        rows = np.flatnonzero(alive > above)
+        for n in range(1, ONE_BY_ONE + 1):
+            pairs, which = np.unique(pair[rows], return_inverse=True)
+            tail = self._at_least(n, known.take(pairs), until)
+            rows = rows[alive[rows] * tail[which] > above]
+            if not len(rows):
+                return quantile
+            quantile[rows] = n
+        quantile[rows] = self._search_far(known.take(pair[rows]), until, above / alive[rows])
+        return quantile
+
+    def _search_far(self, known: Histories, until: float, above: FloatArray) -> FloatArray:
+        """As `_search`, given alive, from `ONE_BY_ONE` on."""
+        low, high = np.full((2, len(above)), float(ONE_BY_ONE))
 
         def exceeds(n: FloatArray, rows: IntArray) -> BoolArray:
-            tail = self._at_least(n + 1, histories.take(rows), until)
-            return alive[rows] * tail > above
+            return self._at_least(n + 1, known.take(rows), until) > above[rows]
 
-        rows = np.flatnonzero(alive > above)
+        rows = np.arange(len(above))
         while len(rows := rows[exceeds(high[rows], rows)]):
-            low[rows], high[rows] = high[rows], np.maximum(2 * high[rows], 1)
+            low[rows], high[rows] = high[rows], 2 * high[rows]
         while len(rows := np.flatnonzero(high - low > 1)):
             middle = np.floor((low[rows] + high[rows]) / 2)
             short = exceeds(middle, rows)
@@ -262,12 +303,14 @@ class PurchaseModel(ParameterSet):
         return pd.Series(answer[row], customers.index)
 
     def _known(self, histories: Histories) -> tuple[Histories, IntArray]:
-        """Distinct histories as far as they matter for those alive, and the one of every row."""
+        """Distinct parts of sorted histories that matter for those alive, and the one of every row."""
         if not self.forgets_last:
             return histories, np.arange(len(histories.n_repeat))
-        pairs, pair = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
-        nothing = np.zeros(len(pairs))
-        return Histories(pairs.real, nothing, pairs.imag, nothing), pair
+        x, end = histories.n_repeat, histories.t_observed  # sorted by them
+        first = np.ones(len(x), dtype=bool)
+        first[1:] = (x[1:] != x[:-1]) | (end[1:] != end[:-1])
+        nothing = np.zeros(int(first.sum()))
+        return Histories(x[first], nothing, end[first], nothing), np.cumsum(first) - 1
 
 
 def new_customers(n: int) -> Histories:
