@@ -1,4 +1,4 @@
-"""The command line: `crm-analysis report | check | init | explore | simulate`.
+"""The command line: `crm-analysis report | check | init | choose | explore | simulate`.
 
 Exit codes: 0 done, 1 a run failed (or, with `--strict`, the data came with a FLAG), 2 refused or wrong usage.
 """
@@ -133,6 +133,29 @@ def simulate(
 
     for path in write_sample(out, seed=seed):
         typer.echo(path)
+
+
+@app.command()
+def choose(
+    workspace: WorkspaceName,
+    firm: Annotated[list[str] | None, typer.Option(help="Only this firm; may be given again.")] = None,
+    period: PeriodLabel = None,
+) -> None:
+    """Choose each firm's model of purchases by how the models forecast before; the workspace keeps it."""
+    from crm_analysis.clv import choose_anew
+    from crm_analysis.doors.store import open_workspace
+    from crm_analysis.report.plan import period_of
+
+    opened = open_workspace(workspace)
+    until = period_of(opened.settings, period).end
+    for key in firm or opened.firms:
+        choice = choose_anew(opened, key, until=until)
+        typer.echo(
+            f"{opened.firm_name(key)}: {choice.name}, by {choice.reason}, kept in {opened.settings.path}"
+        )
+        if len(choice.scores):
+            typer.echo("Mean log score by last day known, higher is better:")
+            typer.echo(choice.scores.round(4).to_string())
 
 
 def _is_workspace(what: str) -> bool:

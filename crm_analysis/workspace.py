@@ -116,6 +116,13 @@ class Control(Source):
     tolerance: Share = 0.005
 
 
+class PurchaseModelKept(Settings):
+    """The model of purchases that a firm's pages use until it is chosen again."""
+
+    name: str = Field(pattern=r"^(NBD|BG/NBD|MBG/NBD|Pareto/NBD|MBG/CNBD-[2-9])$")
+    chosen_at: dt.date
+
+
 class Firm(Settings):
     """One firm: what was observed of it, and where its tables are."""
 
@@ -130,6 +137,7 @@ class Firm(Settings):
     service: Source | None = None
     rates: RatesSource | None = None
     control: Control | None = None
+    purchase_model: PurchaseModelKept | None = None
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Firm:

@@ -16,9 +16,11 @@ from crm_analysis.clv.choice import against_rules, choose_model
 from crm_analysis.clv.dependence import Dependence, frequency_and_amount
 from crm_analysis.clv.estimates import parameter_table
 from crm_analysis.clv.holdout import evaluate_holdout
+from crm_analysis.clv.kept import firm_choice
 from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.margin import firm_margin
 from crm_analysis.clv.nbd import fit_nbd
+from crm_analysis.clv.origins import Origin
 from crm_analysis.clv.outlook import fit_models
 from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
 from crm_analysis.customers import summarise_customers
@@ -27,7 +29,6 @@ from crm_analysis.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 RULES = ("alike", "before", "hiatus")
-LOG = SimpleNamespace(observed_until=date(1998, 6, 30))
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,14 @@ def quality(models):
 
 
 @pytest.fixture
-def choose(monkeypatch):
-    """Choose for a customer table, with a holdout that says what it is told to."""
+def choose(monkeypatch, models):
+    """Choose for a customer table, with origins whose mean log scores are as told."""
+    origin = Origin(LookBack(date(1997, 9, 30), date(1998, 6, 30)), cdnow(), cdnow_holdout(), models)
 
-    def chosen(customers, *, quality):
-        monkeypatch.setattr(choosing, "_judge", lambda log, look_back: quality)
-        return choose_model(LOG, customers=customers.assign(history_complete=True))
+    def chosen(customers, *, scores=None, kept=None):
+        monkeypatch.setattr(choosing, "log_scores", lambda origins: pd.DataFrame(scores or {}))
+        origins = [origin] * len(next(iter(scores.values()))) if scores else []
+        return choose_model(customers.assign(history_complete=True), origins=origins, kept=kept)
 
     return chosen
 
@@ -58,49 +61,58 @@ def few_once():
     return cdnow()[~once | (once.cumsum() % 2 == 0)]
 
 
-def with_log_loss(quality, **log_loss):
-    metrics = quality.metrics.copy()
-    for name, value in log_loss.items():
-        metrics.loc[name.replace("_", "/"), "log_loss"] = value
-    return replace(quality, metrics=metrics)
-
-
 # The rules, in their order -------------------------------------------------------------------------------
 
 
-def test_bg_nbd_is_not_chosen_where_over_half_bought_once(choose, quality):
-    """On CDNOW 60% bought once; BG/NBD has the better log loss and is not taken."""
-    found = choose(cdnow(), quality=with_log_loss(quality, BG_NBD=0.1, Pareto_NBD=0.9))
-    assert (found.name, found.reason) == ("Pareto/NBD", "bought once")
+def test_bg_nbd_is_not_chosen_where_over_half_bought_once(choose):
+    """On CDNOW 60% bought once; BG/NBD has the better score and is not taken."""
+    found = choose(cdnow(), scores={"BG/NBD": [-0.1], "Pareto/NBD": [-0.9], "MBG/NBD": [-1.0]})
+    assert (found.name, found.excluded) == ("Pareto/NBD", True)
     assert found.share_once == pytest.approx(1411 / 2357)
-    assert found.values["log_loss"] == 0.9
-    assert found.values["other_log_loss"] == 0.1
+    assert found.other != "BG/NBD"
     assert found.usable
     assert found.headline == "headline"
 
 
-@pytest.mark.parametrize(("bg", "pareto", "name"), [(0.5, 0.6, "BG/NBD"), (0.6, 0.5, "Pareto/NBD")])
-def test_the_lower_log_loss_decides(choose, few_once, quality, bg, pareto, name):
-    found = choose(few_once, quality=with_log_loss(quality, BG_NBD=bg, Pareto_NBD=pareto))
-    assert (found.name, found.reason) == (name, "log score")
+@pytest.mark.parametrize(("bg", "pareto", "name"), [(-0.5, -0.6, "BG/NBD"), (-0.6, -0.5, "Pareto/NBD")])
+def test_the_higher_mean_log_score_decides(choose, few_once, bg, pareto, name):
+    scores = {"BG/NBD": [bg, -0.55], "Pareto/NBD": [pareto, -0.55], "NBD": [-0.1, -0.1]}
+    found = choose(few_once, scores=scores)
+    assert (found.name, found.reason, found.excluded) == (name, "log score", False)
     assert found.purchases is found.models.purchases[name]
-    assert found.tried[0] == name
-    assert set(found.tried) == {"BG/NBD", "Pareto/NBD"}
+    assert found.values["score"] == pytest.approx(-0.525)
+    assert found.tried == [name, found.other]
 
 
-def test_without_a_holdout_the_likelihood_decides(choose, few_once):
-    found = choose(few_once, quality=None)
+def test_a_model_is_compared_where_it_was_determined(choose, few_once):
+    """Pareto/NBD was determined only at the second, easier day: its higher mean says nothing by itself."""
+    found = choose(few_once, scores={"BG/NBD": [-0.9, -0.3], "Pareto/NBD": [np.nan, -0.4]})
+    assert found.name == "BG/NBD"
+    found = choose(few_once, scores={"BG/NBD": [-0.1, -0.5], "Pareto/NBD": [np.nan, -0.4]})
+    assert found.name == "Pareto/NBD"
+
+
+def test_a_lead_within_its_error_is_called_close(choose, few_once):
+    found = choose(few_once, scores={"BG/NBD": [-0.5], "Pareto/NBD": [-0.6]})
+    assert replace(found, lead=0.01, lead_error=0.006).sentence == "reason_log_score_close"
+    assert replace(found, lead=0.01, lead_error=0.004).sentence == "reason_log_score"
+
+
+def test_what_the_workspace_keeps_is_used_whatever_it_scores(choose, few_once):
+    found = choose(few_once, scores={"BG/NBD": [-0.5], "Pareto/NBD": [-0.6]}, kept="Pareto/NBD")
+    assert (found.name, found.reason, found.other) == ("Pareto/NBD", "kept", "BG/NBD")
+    assert found.sentence == "reason_kept"
+    assert choose(few_once, kept="BG/NBD").sentence == "reason_kept_alone"
+
+
+def test_without_an_origin_the_likelihood_decides(choose, few_once):
+    found = choose(few_once)
     likelihoods = {name: fit.log_likelihood for name, fit in found.models.purchases.items()}
-    assert likelihoods[found.name] == max(likelihoods["BG/NBD"], likelihoods["Pareto/NBD"])
+    assert likelihoods[found.name] == max(likelihoods.values())
+    assert found.lead == pytest.approx(likelihoods[found.name] - likelihoods[found.other])
     assert (found.reason, found.tested, found.metrics().empty) == ("log likelihood", False, True)
     assert found.buyers == {}
-
-
-def test_the_only_one_that_fits_is_used(choose):
-    """Customers who all came back do not determine Pareto/NBD."""
-    repeaters = cdnow()[cdnow()["n_repeat"] > 0]
-    found = choose(repeaters, quality=None)
-    assert (found.name, found.reason, found.values["other"]) == ("BG/NBD", "only one", "Pareto/NBD")
+    assert found.look_back is None
 
 
 def test_where_nobody_is_seen_to_leave_nbd_stands_in(choose):
@@ -111,32 +123,29 @@ def test_where_nobody_is_seen_to_leave_nbd_stands_in(choose):
         observed=(150, 300),
         ahead=1,
     )
-    stays = stays.assign(
-        first_at=pd.Timestamp("1998-06-30") - pd.to_timedelta(stays["t_observed"], unit="D"),
-        mean_repeat_amount=np.nan,
-        n_paid_repeat=0,
-    )
-    found = choose(stays, quality=None)
-    assert (found.name, found.reason) == ("NBD", "nobody leaves")
+    found = choose(stays.assign(mean_repeat_amount=np.nan, n_paid_repeat=0), kept="BG/NBD")
+    assert (found.name, found.reason, found.sentence) == ("NBD", "nobody leaves", "reason_nobody_leaves")
     assert not found.usable  # nobody spent anything
     assert found.headline == "headline_no_model"
-    assert set(found.models.refused) == {"Pareto/NBD", "BG/NBD", "Gamma-Gamma"}
+    assert {"Pareto/NBD", "BG/NBD", "Gamma-Gamma"} <= set(found.models.refused)
 
 
 def test_nobody_determines_nothing(choose):
-    found = choose(cdnow().iloc[:0], quality=None)
-    assert (found.name, found.reason, found.n_fitted) == (None, "none", 0)
+    found = choose(cdnow().iloc[:0])
+    assert (found.name, found.reason, found.n_fitted, found.other) == (None, "none", 0, None)
     assert found.look_back is None
 
 
-def test_the_holdout_is_of_customers_with_complete_histories():
-    log = open_workspace(ROOT / "data" / "demo.toml").transactions("b")
-    found = choose_model(log, customers=summarise_customers(log))
+def test_past_days_are_of_customers_with_complete_histories():
+    workspace = open_workspace(ROOT / "data" / "demo.toml")
+    log = workspace.transactions("b")
+    found = firm_choice(workspace, "b", log=log, customers=summarise_customers(log))
     assert found.look_back == LookBack(date(2024, 12, 31), date(2025, 12, 31))
+    assert list(found.scores.index.astype(str)) == ["2023-12-31", "2024-06-30", "2024-12-31"]
     assert (found.quality.metrics["n_customers"] == 799).all()
-    assert (found.n_fitted, found.name) == (1150, "Pareto/NBD")
+    assert found.n_fitted == 1150
     named = found.metrics(lambda key, days: f"{key} {days}")
-    assert list(named.index) == ["Pareto/NBD", "BG/NBD", "NBD", *(f"rule_{k} 64" for k in RULES)]
+    assert list(named.index)[-3:] == [f"rule_{key} 64" for key in RULES]
     assert found.buyers["n_bought"] == pytest.approx(308)
 
 

@@ -10,6 +10,7 @@ from clv_cases import cdnow, cdnow_days
 from crm_analysis.clv.forecast import forecast_total
 from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
 from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
+from crm_analysis.clv.origins import revisit
 from crm_analysis.clv.outlook import (
     beside_past,
     fit_models,
@@ -42,7 +43,7 @@ def log():
 
 @pytest.fixture(scope="module")
 def past(log):
-    return past_forecasts(log, look_backs=[NINE_MONTHS], model="BG/NBD", draws=40)
+    return past_forecasts(revisit(log, look_backs=[NINE_MONTHS]), model="BG/NBD", draws=40)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def halves():
 
 @pytest.fixture(scope="module")
 def ahead(halves, fits):
-    nothing = past_forecasts(None, look_backs=[], model=None)
+    nothing = past_forecasts([], model=None)
     return forecast_groups(halves, **fits, past=nothing, generator=np.random.default_rng(1), draws=40)
 
 
@@ -67,23 +68,28 @@ def ahead(halves, fits):
 @pytest.mark.parametrize(
     ("until", "expected"),
     [
-        ("2025-12-31", [("2024-06-30", "2025-06-30"), ("2024-12-31", "2025-12-31")]),
-        ("2025-11-30", [("2023-12-31", "2024-12-31"), ("2024-06-30", "2025-06-30")]),
-        ("2025-06-30", [("2023-12-31", "2024-12-31"), ("2024-06-30", "2025-06-30")]),
-        ("2024-12-31", [("2023-06-30", "2024-06-30"), ("2023-12-31", "2024-12-31")]),
+        ("2025-12-31", ["2023-12-31", "2024-06-30", "2024-12-31"]),
+        ("2025-11-30", ["2023-11-30", "2024-05-31", "2024-11-30"]),
+        ("2024-08-31", ["2022-08-31", "2023-02-28", "2023-08-31"]),
     ],
 )
-def test_the_latest_30_june_and_31_december_with_a_year_after(until, expected):
+def test_three_days_half_a_year_apart_with_a_year_after(until, expected):
     backs = look_backs(first_seen("2021-01-01"), observed_until=date.fromisoformat(until))
-    assert [(str(back.at), str(back.until)) for back in backs] == expected
+    assert [str(back.at) for back in backs] == expected
     assert {(back.n, back.unit) for back in backs} == {(12, "months")}
+    assert str(backs[-1].until) == until
 
 
-def test_an_origin_must_have_seen_half_a_year():
-    backs = look_backs(first_seen("2024-01-03"), observed_until=date(2025, 12, 31))
-    assert [str(back.at) for back in backs] == ["2024-12-31"]
-    backs = look_backs(first_seen("2024-01-05", "2024-01-02"), observed_until=date(2025, 12, 31))
-    assert [str(back.at) for back in backs] == ["2024-06-30", "2024-12-31"]
+@pytest.mark.parametrize(
+    ("since", "days"),
+    [("2023-07-05", [180, 362, 545]), ("2023-09-01", [180, 333, 487]), ("2025-01-01", [121, 152, 183])],
+)
+def test_a_shorter_log_is_looked_back_into_at_closer_days(since, days):
+    """The first day has seen 180 days, or two thirds of what the last has; all are followed by as long."""
+    backs = look_backs(first_seen(since), observed_until=date(2025, 12, 31))
+    assert [(back.at - date.fromisoformat(since)).days for back in backs] == pytest.approx(days, abs=1)
+    assert len({back.days for back in backs}) == 1
+    assert backs[-1] == longest_look_back(first_seen(since), observed_until=date(2025, 12, 31))
 
 
 def test_a_short_log_is_halved():
@@ -91,9 +97,8 @@ def test_a_short_log_is_halved():
     back = longest_look_back(first_seen("1997-01-01"), observed_until=date(1998, 6, 30))
     assert back == NINE_MONTHS
     assert (back.days, back.n, back.unit) == (273, 39, "weeks")
-    assert look_backs(first_seen("1997-03-01"), observed_until=date(1998, 6, 30)) == [
-        LookBack(date(1997, 10, 30), date(1998, 6, 30))
-    ]
+    backs = look_backs(first_seen("1997-01-01"), observed_until=date(1998, 6, 30))
+    assert [str(back.at) for back in backs] == ["1997-06-30", "1997-08-15", "1997-09-30"]
 
 
 def test_a_long_log_is_looked_back_into_by_a_year():
@@ -133,7 +138,7 @@ def test_a_past_forecast_is_the_published_one(past):
 def test_an_origin_that_determines_no_model_is_shown_without_a_forecast(log, past):
     """At the end of the second day nobody has come back."""
     early = LookBack(date(1997, 1, 2), date(1997, 3, 31))
-    both = past_forecasts(log, look_backs=[early, NINE_MONTHS], model="BG/NBD", draws=40)
+    both = past_forecasts(revisit(log, look_backs=[early, NINE_MONTHS]), model="BG/NBD", draws=40)
     assert both.columns.equals(past.columns)
     empty = both.loc[(pd.Timestamp("1997-01-02"), "purchases")]
     assert empty["n_customers"] > 0
@@ -142,12 +147,12 @@ def test_an_origin_that_determines_no_model_is_shown_without_a_forecast(log, pas
 
 
 def test_another_model_stands_in(log):
-    table = past_forecasts(log, look_backs=[NINE_MONTHS], model=None, draws=5)
+    table = past_forecasts(revisit(log, look_backs=[NINE_MONTHS]), model=None, draws=5)
     assert (table["model"] == "Pareto/NBD").all()
 
 
-def test_without_a_look_back_there_is_nothing():
-    nothing = past_forecasts(None, look_backs=[], model="BG/NBD")
+def test_without_an_origin_there_is_nothing():
+    nothing = past_forecasts([], model="BG/NBD")
     assert len(nothing) == 0
     assert season_seen(nothing) == "none"
     assert past_error(nothing, quantity="amount") == ("none", {})
@@ -210,7 +215,7 @@ def test_past_errors_widen_each_quantity_by_its_own(halves, fits, ahead):
 
 
 def test_a_closed_cohort_is_one_group(halves, fits):
-    nothing = past_forecasts(None, look_backs=[], model=None)
+    nothing = past_forecasts([], model=None)
     everybody = halves.assign(history_complete=True)
     table = forecast_groups(everybody, **fits, past=nothing, generator=np.random.default_rng(1), draws=5)
     assert list(table.index) == [("all", "purchases"), ("all", "amount")]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,10 @@ import pandas as pd
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
-from crm_analysis.clv.look_back import LookBack, longest_look_back
-from crm_analysis.clv.outlook import LEAVING, MODELS, Models, fit_models
+from crm_analysis.clv.look_back import LookBack
+from crm_analysis.clv.origins import Origin, difference, log_scores
+from crm_analysis.clv.outlook import Models, fit_models, is_model
 from crm_analysis.clv.purchases import PurchaseModel
-from crm_analysis.customers import split_holdout
-
-if TYPE_CHECKING:
-    from crm_analysis.doors.transactions import Transactions
 
 NOT_FOR_ONCE = "BG/NBD"  # takes everybody who bought once for a customer still
 
@@ -29,9 +25,13 @@ class Choice:
 
     name, purchases, spend : the purchase model by name, its fit, the spend model's; None where the customers
         determine none.
-    reason : "only one", "bought once", "log score", "log likelihood" (no holdout), "nobody leaves" or "none".
+    reason : "kept" (the workspace says so), "only one", "log score", "log likelihood" (no past origins),
+        "nobody leaves" or "none".
+    other, lead, lead_error : the next best model, and by how much the one used is better: in mean log score
+        over the origins with its standard error, or in log likelihood; None and NaN without another.
     share_once : of the customers with complete histories, those who bought on one day only.
-    look_back, quality : the holdout that decided, and what it says of the models; None without one.
+    scores : `log_scores` of the origins; origins : those revisited, earliest first.
+    quality : of the models at the last origin; None without one.
     models : every model fitted to the complete histories, and why the others were not.
     n_fitted : customers with complete histories.
     """
@@ -40,8 +40,12 @@ class Choice:
     purchases: Fit[PurchaseModel] | None
     spend: Fit[GammaGamma] | None
     reason: str
+    other: str | None
+    lead: float
+    lead_error: float
     share_once: float
-    look_back: LookBack | None
+    scores: pd.DataFrame
+    origins: Sequence[Origin]
     quality: HoldoutQuality | None
     models: Models
     n_fitted: int
@@ -56,7 +60,7 @@ class Choice:
         """Key of the sentence that leads the page."""
         if not self.usable:
             return "headline_no_model"
-        return "headline" if self.name in LEAVING else "headline_nobody_leaves"
+        return "headline_nobody_leaves" if self.name == "NBD" else "headline"
 
     @property
     def tested(self) -> bool:
@@ -73,7 +77,7 @@ class Choice:
         if self.quality is None or not self.tested:
             return pd.DataFrame()
         table, days = self.quality.metrics, self.quality.hiatus_days
-        rules = [row for row in table.index if row not in MODELS]
+        rules = [row for row in table.index if not is_model(row)]
         named = {
             row: words(f"rule_{key}", days=days) if words else row
             for row, key in zip(rules, ("alike", "before", "hiatus"), strict=True)
@@ -82,10 +86,9 @@ class Choice:
 
     @property
     def tried(self) -> list[str]:
-        """Models tried in the holdout, the one chosen first; NBD only where it is the one."""
+        """The model used and the next best, of those tried at the last origin."""
         rows = self.quality.metrics.index if self.quality else ()
-        names = [name for name in MODELS if name in rows and name in (self.name, *LEAVING)]
-        return sorted(names, key=lambda name: name != self.name)
+        return [name for name in (self.name, self.other) if name is not None and name in rows]
 
     @property
     def buyers(self) -> dict[str, float]:
@@ -97,45 +100,79 @@ class Choice:
         return {"expected_buyers": float(sums["predicted"]), "n_bought": float(sums["actual"])}
 
     @property
+    def look_back(self) -> LookBack | None:
+        """The last look back, whose holdout `quality` is of."""
+        return self.origins[-1].look_back if self.origins else None
+
+    @property
+    def excluded(self) -> bool:
+        """Whether BG/NBD was fitted and not considered, since over half bought once."""
+        return self.share_once > 0.5 and NOT_FOR_ONCE in self.models.purchases
+
+    @property
+    def sentence(self) -> str:
+        """Key of the sentence that says why this model."""
+        reason = self.reason.replace(" ", "_")
+        if self.reason == "kept" and not (self.other and self.origins):
+            return "reason_kept_alone"
+        close = self.reason == "log score" and not self.lead > 2 * self.lead_error
+        return f"reason_{reason}_close" if close else f"reason_{reason}"
+
+    @property
     def values(self) -> dict[str, float | str | None]:
-        """What a sentence about the reason may name: the models, their log losses of P(buys), the counts."""
-        tried = self.quality.metrics["log_loss"].astype(float) if self.quality else pd.Series(dtype=float)
-        other = next(name for name in LEAVING if name != self.name)
+        """What a sentence about the reason may name."""
         return {
             "name": self.name,
-            "other": other,
-            "log_loss": float(tried.get(self.name, np.nan)),
-            "other_log_loss": float(tried.get(other, np.nan)),
+            "other": self.other,
+            "score": float(self.scores[self.name].mean()) if self.name in self.scores else np.nan,
+            "lead": self.lead,
+            "lead_error": self.lead_error,
+            "n_origins": len(self.origins),
             "share_once": self.share_once,
             "n": self.n_fitted,
         }
 
 
-def choose_model(log: Transactions, *, customers: pd.DataFrame) -> Choice:
+def choose_model(
+    customers: pd.DataFrame, *, origins: Sequence[Origin], kept: str | None = None, k: int = 1
+) -> Choice:
     """Fit the models to the customers with complete histories and choose one of purchases.
 
-    The rules, in order: NBD where neither Pareto/NBD nor BG/NBD could be fitted, since nobody is seen to
-    leave; of these two the one that could be; not BG/NBD where over half bought once; the lower log loss of
-    P(buys) in the longest holdout the log allows; without a holdout, the higher log likelihood.
+    The rules, in order: the one kept in the workspace; NBD where no other could be fitted, since nobody is
+    seen to leave; the only one that could be; the highest mean log score over the origins at which the models
+    were determined; without origins, the highest log likelihood. BG/NBD is not
+    considered where over half bought once, unless it is the only one.
 
     Parameters
     ----------
     customers : `summarise_customers(log)`.
+    origins : `revisit(log, ...)`.
+    kept : name of the model to use whatever it scores; where the customers do not determine it, the rules
+        choose as if none were kept.
+    k : purchases come in k steps where customers buy on schedule; 1 tries no such model.
     """
     complete = customers[customers["history_complete"]]
-    look_back = longest_look_back(complete, observed_until=log.observed_until)
-    quality = _judge(log, look_back) if look_back else None
-    models = fit_models(complete)
+    models = fit_models(complete, k=k)
     share_once = float((complete["n_repeat"] == 0).mean()) if len(complete) else 0.0
-    name, reason = _choose(models, quality, share_once)
+    scores = log_scores(origins)
+    ranking, reason = _rank(models, scores, share_once)
+    if kept in models.purchases:
+        ranking, reason = [kept, *(name for name in ranking if name != kept)], "kept"
+    name, other = [*ranking, None, None][:2]
+    lead, lead_error = _lead(name, other, origins, models)
+    last = origins[-1] if origins else None
     return Choice(
         name=name,
         purchases=models.purchases[name] if name else None,
         spend=models.spend,
         reason=reason,
+        other=other,
+        lead=lead,
+        lead_error=lead_error,
         share_once=share_once,
-        look_back=look_back,
-        quality=quality,
+        scores=scores,
+        origins=origins,
+        quality=_judge(last) if last else None,
         models=models,
         n_fitted=len(complete),
     )
@@ -161,7 +198,7 @@ def against_rules(metrics: pd.DataFrame, *, model: str | None) -> tuple[str, dic
     errors = {
         str(row): dict(zip(names, map(float, metrics.loc[row, names]), strict=True)) for row in metrics.index
     }
-    ours, rules = errors[model], {name: found for name, found in errors.items() if name not in MODELS}
+    ours, rules = errors[model], {name: found for name, found in errors.items() if not is_model(name)}
     best = min(rules, key=lambda name: rules[name]["mae"])
     # How many of its two errors each rule keeps at or below the model's.
     as_good = [(rule["mae"] <= ours["mae"]) + (rule["rmse"] <= ours["rmse"]) for rule in rules.values()]
@@ -170,21 +207,35 @@ def against_rules(metrics: pd.DataFrame, *, model: str | None) -> tuple[str, dic
     return key, {"rule": best, **ours, **change, **{f"rule_{name}": rules[best][name] for name in names}}
 
 
-def _judge(log: Transactions, look_back: LookBack) -> HoldoutQuality | None:
-    calibration, holdout = split_holdout(log, at=look_back.at, until=look_back.until)
-    complete = calibration["history_complete"]
-    models = fit_models(calibration[complete]).purchases
-    return evaluate_holdout(calibration[complete], holdout[complete], models=models) if models else None
+def _judge(origin: Origin) -> HoldoutQuality | None:
+    models = origin.models.purchases
+    return evaluate_holdout(origin.calibration, origin.holdout, models=models) if models else None
 
 
-def _choose(models: Models, quality: HoldoutQuality | None, share_once: float) -> tuple[str | None, str]:
-    fitted = [name for name in LEAVING if name in models.purchases]
+def _rank(models: Models, scores: pd.DataFrame, share_once: float) -> tuple[list[str], str]:
+    """Models in the order of preference, and what put the first one there."""
+    fitted = [name for name in models.purchases if name != "NBD"]
     if not fitted:
-        return ("NBD", "nobody leaves") if "NBD" in models.purchases else (None, "none")
+        return (["NBD"], "nobody leaves") if "NBD" in models.purchases else ([], "none")
+    if share_once > 0.5 and fitted != [NOT_FOR_ONCE]:
+        fitted = [name for name in fitted if name != NOT_FOR_ONCE]
     if len(fitted) == 1:
-        return fitted[0], "only one"
-    if share_once > 0.5:
-        return next(name for name in fitted if name != NOT_FOR_ONCE), "bought once"
-    if quality is not None and set(fitted) <= set(quality.metrics.index):
-        return str(quality.metrics.loc[fitted, "log_loss"].astype(float).idxmin()), "log score"
-    return max(fitted, key=lambda name: models.purchases[name].log_likelihood), "log likelihood"
+        return fitted, "only one"
+    counted = scores.reindex(columns=fitted)
+    tried = counted.notna().sum()
+    if not tried.max():
+        return sorted(fitted, key=lambda name: -models.purchases[name].log_likelihood), "log likelihood"
+    # Where a model was not determined, the others have no lead on it: against one determined most often.
+    gains = counted.sub(counted[str(tried.idxmax())], axis="index").mean()
+    return list(gains.sort_values(ascending=False, kind="stable").index), "log score"
+
+
+def _lead(
+    name: str | None, other: str | None, origins: Sequence[Origin], models: Models
+) -> tuple[float, float]:
+    if name is None or other is None:
+        return np.nan, np.nan
+    both = [origin for origin in origins if {name, other} <= set(origin.models.purchases)]
+    if both:
+        return difference(both, better=name, worse=other)
+    return models.purchases[name].log_likelihood - models.purchases[other].log_likelihood, np.nan

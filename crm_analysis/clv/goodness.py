@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.histories import FloatArray
@@ -35,6 +36,28 @@ def frequency_fit(
     actual = np.bincount(customers["n_repeat"].clip(upper=up_to), minlength=up_to + 1)
     names = pd.Index([*map(str, range(up_to)), f"{up_to}+"], name="n_repeat")
     return pd.DataFrame({"actual": actual, "expected": [*expected, len(customers) - expected.sum()]}, names)
+
+
+def chi_square(table: pd.DataFrame, *, n_parameters: int) -> tuple[float, float]:
+    """Pearson's chi-square of a `frequency_fit`, and the probability of one as large if the model is right.
+
+    Degrees of freedom: counts less 1 less the parameters fitted to the same customers; NaN below 1.
+    """
+    statistic = float(((table["actual"] - table["expected"]) ** 2 / table["expected"]).sum())
+    freedom = len(table) - 1 - n_parameters
+    return statistic, float(chdtrc(freedom, statistic)) if freedom > 0 else np.nan
+
+
+def tracking_error(table: pd.DataFrame, *, since: date | str | None = None) -> float:
+    """Mean absolute error of the cumulative line of `tracking`, as a share of what happened.
+
+    Parameters
+    ----------
+    since : only steps that end after this day, such as the end of a calibration.
+    """
+    later = table if since is None else table[table.index > pd.Timestamp(since)]
+    later = later[later["actual_cumulative"] > 0]
+    return float((later["expected_cumulative"] / later["actual_cumulative"] - 1).abs().mean())
 
 
 def daily_repeats(log: Transactions, *, acquired_until: date | str) -> pd.Series:

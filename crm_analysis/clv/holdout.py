@@ -28,7 +28,8 @@ class HoldoutQuality:
     metrics : one row per model and baseline. Of purchases per customer: expected_total, actual_total, bias
         (expected / actual - 1), mae, rmse, correlation. accuracy: share of customers rightly called buyers
         (p_buy above one half; for the hiatus rule, not silent for too long); accuracy_p_alive: the same with
-        p_alive. auc and log_loss: of p_buy; NaN where a rule gives no probability.
+        p_alive. auc and log_loss: of p_buy; NaN where a rule gives no probability. top_tenth: share of all
+        purchases made by the tenth of the customers of whom most were expected, ties by their share.
     by_repeat : customers by n_repeat in the calibration, with the mean actual and expected purchases.
     reliability : customers by tenths of p_buy, with the mean p_buy and the share who did buy.
     hiatus_days : the cut-off of the hiatus rule.
@@ -144,8 +145,21 @@ def _metrics(prediction: _Prediction, actual: FloatArray) -> dict[str, float]:
         else ((prediction.alive > 0.5) == bought).mean(),
         "auc": _auc(prediction.score, bought),
         "log_loss": np.nan if prediction.probability is None else _log_loss(prediction.probability, bought),
+        "top_tenth": _captured(prediction.expected, actual),
         "n_customers": len(actual),
     }
+
+
+def _captured(expected: FloatArray, actual: FloatArray, share: float = 0.1) -> float:
+    """Share of the purchases with the best share of the customers; of customers alike, their average."""
+    if not actual.any():
+        return np.nan
+    group = np.unique(-expected, return_inverse=True)[1]
+    size, made = np.bincount(group), np.bincount(group, actual)
+    reached = np.concatenate([[0], size.cumsum()])
+    return float(
+        np.interp(share * len(actual), reached, np.concatenate([[0.0], made.cumsum()])) / actual.sum()
+    )
 
 
 def _auc(score: FloatArray, bought: BoolArray) -> float:

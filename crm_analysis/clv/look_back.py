@@ -53,20 +53,23 @@ def longest_look_back(customers: pd.DataFrame, *, observed_until: date) -> LookB
 
 
 def look_backs(customers: pd.DataFrame, *, observed_until: date) -> list[LookBack]:
-    """Return the latest 30 June and 31 December that were followed by 12 observed months, earliest first.
+    """Return three days in the past, earliest first, each followed by the same length of time.
 
-    A year from either half of the year holds every season once. Where the log is too short for both, what
-    there is: one of them, else the longest look back, else none.
+    The last is that of `longest_look_back`; the others lie six and twelve months before it, so that both
+    halves of the year are tried. Where the customers of `FITTED_DAYS`, or of two thirds of the time before
+    the last day, would not have been seen by then, they lie closer. Empty without a longest look back.
     """
-    latest = _months_after(observed_until, -12)
-    days = [date(year, *day) for year in (latest.year - 1, latest.year) for day in ((6, 30), (12, 31))]
-    wanted = [day for day in days if day <= latest][-2:]
-    if not customers.empty:
-        earliest = _since(customers) + timedelta(days=FITTED_DAYS)
-        if seen := [LookBack(day, _months_after(day, 12)) for day in wanted if day >= earliest]:
-            return seen
     longest = longest_look_back(customers, observed_until=observed_until)
-    return [longest] if longest else []
+    if longest is None:
+        return []
+    since, last = _since(customers), longest.at
+    n_days = (last - since).days
+    earliest = since + timedelta(days=min(FITTED_DAYS, n_days * 2 // 3))
+    if (first := _months_after(last, -12)) >= earliest and longest.unit == "months":
+        days = [first, _months_after(last, -6), last]
+        return [LookBack(day, _months_after(day, 12)) for day in days]
+    days = [earliest, earliest + (last - earliest) // 2, last]
+    return [LookBack(day, day + timedelta(days=longest.days)) for day in days]
 
 
 def _since(customers: pd.DataFrame) -> date:

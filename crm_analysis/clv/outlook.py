@@ -18,19 +18,21 @@ from crm_analysis.clv.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.forecast import TotalForecast, compare_forecast, forecast_amount, forecast_total
 from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.nbd import fit_nbd
 from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.value import HORIZON
-from crm_analysis.customers import split_holdout
 from crm_analysis.errors import FitError
 
 if TYPE_CHECKING:
-    from crm_analysis.doors.transactions import Transactions
+    from crm_analysis.clv.origins import Origin
 
-LEAVING: Mapping[str, Any] = {"Pareto/NBD": fit_pareto_nbd, "BG/NBD": fit_bg_nbd}
-MODELS: Mapping[str, Any] = {**LEAVING, "NBD": fit_nbd}
+MODELS: Mapping[str, Any] = {
+    "Pareto/NBD": fit_pareto_nbd,
+    "BG/NBD": fit_bg_nbd,
+    "NBD": fit_nbd,
+}
+ON_SCHEDULE = "MBG/CNBD-"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,23 @@ class Models:
     refused: dict[str, str]
 
 
-def fit_models(customers: pd.DataFrame) -> Models:
-    """Fit every model that the customers determine, and say why not of the others."""
+def is_model(name: str) -> bool:
+    """Whether this is the name of a purchase model, and not of a rule of thumb."""
+    return name in MODELS or name.startswith(ON_SCHEDULE)
+
+
+def fit_models(customers: pd.DataFrame, *, k: int = 1, only: Sequence[str] = ()) -> Models:
+    """Fit every model that the customers determine, and say why not of the others.
+
+    Parameters
+    ----------
+    k : above 1, MBG/CNBD-k is tried too: purchases come in k steps, so that they are on schedule.
+    only : names of the purchase models to fit; by default all.
+    """
     purchases, refused = {}, {}
-    for name, fit in MODELS.items():
+    for name, fit in _known(k).items():
+        if only and name not in only:
+            continue
         try:
             purchases[name] = fit(customers)
         except FitError as error:
@@ -61,6 +76,10 @@ def fit_models(customers: pd.DataFrame) -> Models:
     return Models(purchases, spend, refused)
 
 
+def _known(k: int) -> Mapping[str, Any]:
+    return MODELS
+
+
 def season_seen(past: pd.DataFrame) -> str:
     """Say how much of a year each past forecast covers: the "whole" of it, a "part"; "none" without any."""
     made = past.dropna(subset=["expected"])
@@ -69,10 +88,8 @@ def season_seen(past: pd.DataFrame) -> str:
     return "whole" if set(made["unit"]) == {"months"} else "part"
 
 
-def past_forecasts(
-    log: Transactions, *, look_backs: Sequence[LookBack], model: str | None, draws: int = 100
-) -> pd.DataFrame:
-    """Make the forecast of each look back with what was known then, and set it beside what happened.
+def past_forecasts(origins: Sequence[Origin], *, model: str | None, draws: int = 100) -> pd.DataFrame:
+    """Make the forecast of each origin with what was known then, and set it beside what happened.
 
     Parameters
     ----------
@@ -84,7 +101,7 @@ def past_forecasts(
     in words); index (origin, quantity), quantity "purchases" and, where a spend model could be fitted,
     "amount". Of an origin that determines no model only n_customers, n and unit are known.
     """
-    made = {pd.Timestamp(back.at): _past_forecast(log, back, model, draws) for back in look_backs}
+    made = {pd.Timestamp(origin.look_back.at): _past_forecast(origin, model, draws) for origin in origins}
     empty = pd.DataFrame(columns=_PAST, index=pd.Index([], name="quantity"))
     table = pd.concat(made, names=_INDEX) if made else pd.concat({None: empty}, names=_INDEX)
     return table.reindex(columns=_PAST)
@@ -95,18 +112,18 @@ _FORECAST = ["expected", "forecast_low", "forecast_high"]
 _PAST = ["n", "unit", *_FORECAST, "actual", "error", "within", "n_customers", "model"]
 
 
-def _past_forecast(log: Transactions, back: LookBack, model: str | None, draws: int) -> pd.DataFrame:
-    calibration, holdout = split_holdout(log, at=back.at, until=back.until)
-    complete = calibration["history_complete"]
-    calibration, holdout = calibration[complete], holdout[complete]
-    models = fit_models(calibration)
-    if not models.purchases:
-        return pd.DataFrame(
-            {"n_customers": len(calibration), "n": back.n, "unit": back.unit}, index=["purchases"]
-        )
-    used = model if model in models.purchases else next(iter(models.purchases))
+def _past_forecast(origin: Origin, model: str | None, draws: int) -> pd.DataFrame:
+    fits, back = origin.models.purchases, origin.look_back
+    if not fits:
+        known = {"n_customers": len(origin.calibration), "n": back.n, "unit": back.unit}
+        return pd.DataFrame(known, index=["purchases"])
+    used = model if model in fits else next(iter(fits))
     table = compare_forecast(
-        calibration, holdout, purchases=models.purchases[used], spend=models.spend, draws=draws
+        origin.calibration,
+        origin.holdout,
+        purchases=fits[used],
+        spend=origin.models.spend,
+        draws=draws,
     )
     return table.assign(model=used, n=back.n, unit=back.unit)
 

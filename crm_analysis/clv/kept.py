@@ -1,0 +1,101 @@
+"""The model of purchases that a workspace keeps, so that no report changes its model on its own."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crm_analysis.clv.choice import Choice, choose_model
+from crm_analysis.clv.look_back import look_backs
+from crm_analysis.clv.origins import Origin, revisit
+from crm_analysis.customers import summarise_customers
+from crm_analysis.errors import ConfigError, FitError
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.store import OpenWorkspace
+    from crm_analysis.doors.transactions import Transactions
+
+
+def firm_choice(
+    workspace: OpenWorkspace, firm: str, *, log: Transactions, customers: pd.DataFrame, revisited: bool = True
+) -> Choice:
+    """Fit a firm's models: the one that the workspace keeps is used, without one it is chosen here.
+
+    Parameters
+    ----------
+    log, customers : of the firm; `summarise_customers(log)`.
+    revisited : whether past origins are revisited although the model is kept; they take most of the time.
+    """
+    kept = workspace.settings.firm(firm).purchase_model
+    origins = _revisit(log, customers) if revisited or kept is None else []
+    return choose_model(customers, origins=origins, kept=kept.name if kept else None)
+
+
+def choose_anew(workspace: OpenWorkspace, firm: str, *, until: date | None = None) -> Choice:
+    """Choose a firm's model by its log scores with what is known at the end of `until`, and write it down.
+
+    Returns
+    -------
+    The choice; its name stands in the workspace's file from now on, with the day.
+
+    Raises
+    ------
+    FitError
+        The customers determine no model; the file stays as it was.
+    """
+    log = workspace.transactions(firm, until=until)
+    customers = summarise_customers(log)
+    choice = choose_model(customers, origins=_revisit(log, customers))
+    if choice.name is None:
+        raise FitError(f"{workspace.firm_name(firm)}: {'; '.join(choice.models.refused.values())}")
+    write_model(workspace.settings.path, firm, name=choice.name, chosen_at=log.observed_until)
+    return choice
+
+
+def write_model(path: Path, firm: str, *, name: str, chosen_at: date) -> None:
+    """Write `[firms.FIRM.purchase_model]` into a workspace's file, in place of an earlier one.
+
+    Raises
+    ------
+    ConfigError
+        The file would not say so afterwards, since the model is written there in another form.
+    """
+    text = path.read_text(encoding="utf-8")
+    block = f'[firms.{firm}.purchase_model]\nname = "{name}"\nchosen_at = {chosen_at}\n'
+    old = re.compile(rf"^\[firms\.{re.escape(firm)}\.purchase_model\][^\[]*", re.MULTILINE)
+    if old.search(text):
+        changed = old.sub(lambda found: block + _after(found[0]), text, count=1)
+    else:
+        changed = text.rstrip("\n") + "\n\n" + block
+    if _said(changed, firm) != {"name": name, "chosen_at": chosen_at}:
+        raise ConfigError(
+            f"{path.name}: firm {firm!r} has a purchase_model that is not a table of its own; remove it and "
+            f"choose again, or write:\n{block}"
+        )
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished.write_text(changed, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _after(block: str) -> str:
+    """Blank lines and comments between the old block's last key and the next table."""
+    lines = block.splitlines(keepends=True)
+    keys = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+    return "".join(lines[keys[-1] + 1 :])
+
+
+def _said(text: str, firm: str) -> object:
+    try:
+        return tomllib.loads(text)["firms"][firm].get("purchase_model")
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _revisit(log: Transactions, customers: pd.DataFrame) -> list[Origin]:
+    complete = customers[customers["history_complete"]]
+    return revisit(log, look_backs=look_backs(complete, observed_until=log.observed_until))

@@ -1,0 +1,94 @@
+"""What the models said on days in the past, with what was known then, and what happened since.
+
+Fitted to and tried on customers with complete histories only: the models are fitted to nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.clv.holdout import holdout_horizon
+from crm_analysis.clv.look_back import LookBack
+from crm_analysis.clv.outlook import Models, fit_models
+from crm_analysis.customers import split_holdout
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.transactions import Transactions
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A day in the past: the customers known then, the models fitted to them, and what the customers did.
+
+    calibration, holdout : of `split_holdout`, customers with complete histories.
+    """
+
+    look_back: LookBack
+    calibration: pd.DataFrame
+    holdout: pd.DataFrame
+    models: Models
+
+
+def revisit(log: Transactions, *, look_backs: Sequence[LookBack], only: Sequence[str] = ()) -> list[Origin]:
+    """Fit the models again as of each look back.
+
+    Parameters
+    ----------
+    only : names of the models to fit; by default all.
+    """
+    return [_origin(log, back, only) for back in look_backs]
+
+
+def log_scores(origins: Sequence[Origin]) -> pd.DataFrame:
+    """Score the models by the log of the probability they gave to what each customer then did.
+
+    Returns
+    -------
+    DataFrame, index origin (last day known), one column per model that was fitted at any: mean over customers
+    of log P(number of purchase days), higher is better; missing where the model was not determined.
+    """
+    rows = {
+        pd.Timestamp(origin.look_back.at): {
+            name: float(_scores(fit.model, origin).mean()) for name, fit in origin.models.purchases.items()
+        }
+        for origin in origins
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
+
+
+def difference(origins: Sequence[Origin], *, better: str, worse: str) -> tuple[float, float]:
+    """Difference of the mean log scores of two models over all origins, and its standard error.
+
+    A customer seen from several origins counts once: the error is of the customers' sums.
+    """
+    tables = [
+        pd.Series(
+            _scores(origin.models.purchases[better].model, origin)
+            - _scores(origin.models.purchases[worse].model, origin),
+            origin.calibration.index,
+        )
+        for origin in origins
+        if {better, worse} <= set(origin.models.purchases)
+    ]
+    gains = pd.concat(tables)
+    of_customers = gains.groupby(level=0).sum() - gains.mean() * gains.groupby(level=0).size()
+    return float(gains.mean()), float(np.sqrt((of_customers**2).sum()) / len(gains))
+
+
+def _origin(log: Transactions, back: LookBack, only: Sequence[str]) -> Origin:
+    calibration, holdout = split_holdout(log, at=back.at, until=back.until)
+    complete = calibration["history_complete"]
+    return Origin(
+        back, calibration[complete], holdout[complete], fit_models(calibration[complete], only=only)
+    )
+
+
+def _scores(model: Any, origin: Origin) -> np.ndarray:
+    happened = origin.holdout["n_holdout"]
+    said = model.count_probability(origin.calibration, happened, horizon=holdout_horizon(origin.holdout))
+    return np.log(np.maximum(said.to_numpy(), np.finfo(float).tiny))
