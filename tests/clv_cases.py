@@ -60,15 +60,18 @@ def simulate_bg_nbd(
 ) -> pd.DataFrame:
     """Histories at the end of observation, with the truth: alive then, and n_later in the days `ahead`.
 
+    Also for MBG/NBD, which has a chance to leave early, and MBG/CNBD-k, which takes k stages to a purchase.
     `days` is how many of the table's days make one unit of the model: 700 keeps time nearly continuous.
     """
     t_observed = generator.integers(*observed, n)
     rate = generator.gamma(model.r, 1 / model.alpha, n) / days
     leaving = generator.beta(model.a, model.b, n)
     clock, n_repeat, last, n_later = np.zeros(n), np.zeros(n, int), np.zeros(n), np.zeros(n, int)
-    active, alive = np.arange(n), np.ones(n, bool)
+    alive = generator.random(n) >= leaving if model.early else np.ones(n, bool)
+    active, k = np.flatnonzero(alive), getattr(model, "k", 1)
     while len(active):
-        clock[active] += generator.exponential(1 / rate[active])
+        stages = generator.gamma(k, size=len(active)) if k > 1 else generator.exponential(size=len(active))
+        clock[active] += stages / rate[active]
         active = active[clock[active] < t_observed[active] + ahead]
         seen = active[clock[active] <= t_observed[active]]
         n_repeat[seen] += 1

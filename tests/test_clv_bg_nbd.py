@@ -5,6 +5,8 @@ the CDNOW sample at day grain; pmf and conditional expectations as in the BTYD w
 """
 
 from dataclasses import replace
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,9 @@ from clv_cases import EXAMPLE, cdnow, cdnow_holdout, simulate_bg_nbd, within_err
 from scipy.integrate import quad
 from scipy.special import hyp2f1
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd, log_likelihood
+from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.histories import Histories, purchase_histories
+from crm_analysis.clv.leaving import log_likelihood as leaving_likelihood
 from crm_analysis.errors import ConfigError, DataError, FitError
 
 PAPER = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -186,12 +189,15 @@ def test_drawn_futures_have_the_mean_and_variance_of_the_model(fit):
 
 def test_gradient_is_the_slope_of_the_log_likelihood():
     histories = purchase_histories(cdnow(), unit="7D")
-    for parameters in ([0.243, 4.414, 0.793, 2.426], [2.0, 1.0, 0.05, 9.0]):
-        at = np.array(parameters)
-        slope = log_likelihood(at, histories)[1]
+    for early, parameters in product((0, 1), ([0.243, 4.414, 0.793, 2.426], [2.0, 1.0, 0.05, 9.0])):
+        at, log_likelihood = (
+            np.array(parameters),
+            partial(leaving_likelihood, histories=histories, early=early),
+        )
+        slope = log_likelihood(at)[1]
         for i, step in enumerate(1e-6 * at):
             shift = step * np.eye(4)[i]
-            rise = log_likelihood(at + shift, histories)[0] - log_likelihood(at - shift, histories)[0]
+            rise = log_likelihood(at + shift)[0] - log_likelihood(at - shift)[0]
             np.testing.assert_allclose(slope[i], rise / (2 * step), rtol=1e-5, atol=1e-6)
 
 
@@ -205,7 +211,7 @@ def test_log_likelihood_is_equation_6():
         x > 0, beta(a + 1, b + np.maximum(x, 1) - 1) / (alpha + t_x) ** (r + x), 0
     )
     histories = Histories(x, t_x, T, np.array([1.0, 5.0, 2.0]))
-    value, _ = log_likelihood(np.array([r, alpha, a, b]), histories)
+    value, _ = leaving_likelihood(np.array([r, alpha, a, b]), histories, early=0)
     np.testing.assert_allclose(value, np.log(likelihood), rtol=1e-12)
 
 

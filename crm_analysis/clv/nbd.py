@@ -21,7 +21,7 @@ from crm_analysis.clv.histories import (
     distinct_histories,
     purchase_histories,
 )
-from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.poisson import PoissonModel
 from crm_analysis.clv.starts import describe, purchase_rate
 
 LIMITS = (
@@ -31,7 +31,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nbd(PurchaseModel):
+class Nbd(PoissonModel):
     """Two numbers that describe a customer base: a customer buys at rate lambda ~ Gamma(r, rate=alpha)."""
 
     name: ClassVar[str] = "NBD"

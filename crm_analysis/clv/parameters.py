@@ -15,6 +15,7 @@ class ParameterSet:
     """Base of the frozen dataclasses of parameters: names, checks, to and from a dictionary."""
 
     name: ClassVar[str]
+    settings: ClassVar[tuple[str, ...]] = ("unit",)  # fields that are chosen, not estimated
 
     def __post_init__(self) -> None:
         bad = {key: value for key, value in self.parameters.items() if not 0 < value < np.inf}
@@ -24,7 +25,7 @@ class ParameterSet:
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
         """Names of the numbers, in the order of the papers."""
-        return tuple(field.name for field in fields(cls) if field.name != "unit")  # type: ignore[arg-type]
+        return tuple(field.name for field in fields(cls) if field.name not in cls.settings)  # type: ignore[arg-type]
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -33,8 +34,8 @@ class ParameterSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything needed to score with this model later: JSON types only."""
-        unit = {"unit": self.unit} if hasattr(self, "unit") else {}
-        return {"model": self.name, **self.parameters, **unit}
+        chosen = {name: getattr(self, name) for name in self.settings if hasattr(self, name)}
+        return {"model": self.name, **self.parameters, **chosen}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

@@ -24,7 +24,8 @@ from crm_analysis.clv.histories import (
     distinct_histories,
     purchase_histories,
 )
-from crm_analysis.clv.purchases import NEGLIGIBLE, PurchaseModel
+from crm_analysis.clv.poisson import PoissonModel
+from crm_analysis.clv.purchases import NEGLIGIBLE
 from crm_analysis.clv.quadrature import legendre, over_time
 from crm_analysis.clv.starts import describe, purchase_rate
 
@@ -46,7 +47,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParetoNbd(PurchaseModel):
+class ParetoNbd(PoissonModel):
     """Four numbers that describe a customer base.
 
     While active, a customer buys at rate lambda ~ Gamma(r, rate=alpha) per unit of time; the lifetime is

@@ -2,19 +2,15 @@
 
 A customer who is alive after a history is a new customer of a sharper model: the same formulas hold with
 the parameters learned from it. So a model supplies the chance of being alive and, given alive, how many
-purchases are expected, at what rate, the chance of at least n and that of staying. Most models forget
-t_last once it is known that the customer is alive; their answers are computed once per distinct pair of
-n_repeat and t_observed. New customers are a history of zeros. Counts are repeat purchases: purchase days
-after the first.
+purchases are expected, the chance of at least n and that of staying. New customers are a history of zeros.
+Counts are repeat purchases: purchase days after the first.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,7 +25,7 @@ from crm_analysis.clv.histories import (
     purchase_histories,
 )
 from crm_analysis.clv.parameters import ParameterSet
-from crm_analysis.clv.quadrature import over_time
+from crm_analysis.clv.smooth import Smooth
 from crm_analysis.clv.units import discount_per_unit, horizon_days, unit_days
 from crm_analysis.errors import ConfigError
 
@@ -48,7 +44,6 @@ class PurchaseModel(ParameterSet):
     """
 
     unit: str
-    forgets_last: ClassVar[bool] = True  # given alive, t_last tells nothing more of what comes
 
     def p_alive(
         self,
@@ -174,7 +169,7 @@ class PurchaseModel(ParameterSet):
             raise ConfigError(
                 "discounted_purchases: annual_discount_rate 0 needs a horizon; a life may be endless"
             )
-        until = None if horizon is None else self._units(horizon)
+        until = NEGLIGIBLE / rate if horizon is None else self._units(horizon)
         present = self._answer(customers, lambda known: self._discounted(known, rate, until))
         return present.rename("discounted_purchases")
 
@@ -203,8 +198,12 @@ class PurchaseModel(ParameterSet):
         """Purchases expected in the time `ahead`, given alive."""
 
     @abstractmethod
-    def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
-        """Purchases expected per unit of time at moments `ahead`, shape (rows or 1, moments), given alive."""
+    def _expected_pairs(self, known: Histories, ahead: float) -> FloatArray:
+        """Pairs of purchases expected in the time `ahead`, given alive: E[Y(Y-1)] / 2."""
+
+    @abstractmethod
+    def _discounted(self, known: Histories, rate: float, until: float | None) -> FloatArray:
+        """Purchases expected until then (None: for life), each at its present value, given alive."""
 
     @abstractmethod
     def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
@@ -218,14 +217,6 @@ class PurchaseModel(ParameterSet):
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         """Draw the purchases of each customer in the time `ahead`, given alive."""
 
-    @abstractmethod
-    def _stays(self, known: Histories) -> FloatArray:
-        """P(still alive just after the next purchase), given alive before it."""
-
-    @abstractmethod
-    def _time_scale(self, known: Histories) -> FloatArray:
-        """Time over which a customer's purchase rate falls noticeably."""
-
     # What follows from it.
 
     def _alive(self, histories: Histories) -> FloatArray:
@@ -235,23 +226,6 @@ class PurchaseModel(ParameterSet):
         """Repeat purchases expected of new customers, one per time `ahead`."""
         new = new_customers(len(ahead))
         return self._alive(new) * self._expected(new, ahead)
-
-    def _expected_pairs(self, known: Histories, ahead: float) -> FloatArray:
-        """Count the pairs of purchases expected, given alive: E[Y(Y-1)] / 2.
-
-        Two purchases, the later one at s and the earlier anywhere before: the first raises what is known of
-        the customer's rate by one purchase, and had to be survived.
-        """
-        first = self._rate(known, np.zeros((1, 1))) * self._stays(known)[:, None]
-        once_more = replace(known, n_repeat=known.n_repeat + 1)
-        pairs = lambda s: first * s * self._rate(once_more, s)  # noqa: E731
-        return over_time(pairs, until=ahead, scale=self._time_scale(known))
-
-    def _discounted(self, known: Histories, rate: float, until: float | None) -> FloatArray:
-        """Purchases expected until then (None: for life), each at its present value, given alive."""
-        discounted = lambda ahead: np.exp(-rate * ahead) * self._rate(known, ahead)  # noqa: E731
-        end = NEGLIGIBLE / rate if until is None else until
-        return over_time(discounted, until=end, scale=self._time_scale(known), nodes=40)
 
     def _tail(self, n: int, until: float) -> IfAlive:
         return lambda known: self._at_least(n, known, until)
@@ -304,13 +278,11 @@ class PurchaseModel(ParameterSet):
 
     def _known(self, histories: Histories) -> tuple[Histories, IntArray]:
         """Distinct parts of sorted histories that matter for those alive, and the one of every row."""
-        if not self.forgets_last:
-            return histories, np.arange(len(histories.n_repeat))
-        x, end = histories.n_repeat, histories.t_observed  # sorted by them
-        first = np.ones(len(x), dtype=bool)
-        first[1:] = (x[1:] != x[:-1]) | (end[1:] != end[:-1])
-        nothing = np.zeros(int(first.sum()))
-        return Histories(x[first], nothing, end[first], nothing), np.cumsum(first) - 1
+        return histories, np.arange(len(histories.n_repeat))
+
+    def _smooth(self, known: Histories) -> Smooth:
+        """Choose the few histories from which answers about all follow; all of them unless a model knows."""
+        return Smooth(known)
 
 
 def new_customers(n: int) -> Histories:

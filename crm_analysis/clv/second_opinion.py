@@ -22,6 +22,7 @@ from crm_analysis.errors import ConfigError, DataError
 
 FITTERS = {
     "BG/NBD": ("BetaGeoFitter", {"r": "r", "alpha": "alpha", "a": "a", "b": "b"}),
+    "MBG/NBD": ("ModifiedBetaGeoFitter", {"r": "r", "alpha": "alpha", "a": "a", "b": "b"}),
     "Pareto/NBD": ("ParetoNBDFitter", {"r": "r", "alpha": "alpha", "s": "s", "beta": "beta"}),
     "Gamma-Gamma": ("GammaGammaFitter", {"p": "p", "q": "q", "gamma": "v"}),
 }
