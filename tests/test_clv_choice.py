@@ -44,7 +44,8 @@ def quality(models):
 @pytest.fixture
 def choose(monkeypatch, models):
     """Choose for a customer table, with origins whose mean log scores are as told."""
-    origin = Origin(LookBack(date(1997, 9, 30), date(1998, 6, 30)), cdnow(), cdnow_holdout(), models)
+    back = LookBack(date(1997, 9, 30), date(1998, 6, 30))
+    origin = Origin(back, cdnow().assign(history_complete=True), cdnow_holdout(), models)
 
     def chosen(customers, *, scores=None, kept=None):
         monkeypatch.setattr(choosing, "log_scores", lambda origins: pd.DataFrame(scores or {}))

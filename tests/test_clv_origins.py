@@ -22,7 +22,7 @@ PARETO = ParetoNbd(r=0.553, alpha=10.578, s=0.606, beta=11.669)
 
 def origin(calibration, holdout, **models):
     fits = {name.replace("_", "/"): SimpleNamespace(model=model) for name, model in models.items()}
-    return Origin(BACK, calibration, holdout, Models(fits, None, {}))
+    return Origin(BACK, calibration.assign(history_complete=True), holdout, Models(fits, None, {}))
 
 
 @pytest.fixture(scope="module")

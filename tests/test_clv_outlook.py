@@ -15,6 +15,7 @@ from crm_analysis.clv.outlook import (
     beside_past,
     fit_models,
     forecast_groups,
+    own_range,
     past_error,
     past_forecasts,
     season_seen,
@@ -177,6 +178,17 @@ def test_errors_have_a_direction(errors, key):
     }  # fmt: skip
 
 
+def test_what_happened_outside_the_models_own_range_was_not_chance(past):
+    """CDNOW: 1,882 happened; BG/NBD's own 95% range ends at about 1,850."""
+    key, values = own_range(past, quantity="purchases")
+    assert (key, values["n_within"], values["n_origins"], values["actual"]) == ("outside", 0, 1, 1882)
+    assert (values["low"], values["high"]) == pytest.approx((1475, 1853), abs=30)
+    twice = pd.concat([past, past.assign(within=True)])
+    key, values = own_range(twice, quantity="purchases")
+    assert (key, values["n_within"], values["n_origins"]) == ("inside", 1, 2)
+    assert own_range(past.iloc[:0], quantity="purchases") == ("none", {})
+
+
 def test_whole_years_hold_the_whole_season():
     assert season_seen(errors_of(0.1, 0.2)) == "whole"
 
@@ -246,7 +258,7 @@ def test_models_that_cannot_be_fitted_say_why():
     models = fit_models(once)
     assert models.purchases == {}
     assert models.spend is None
-    assert set(models.refused) == {"Pareto/NBD", "BG/NBD", "NBD", "Gamma-Gamma"}
+    assert set(models.refused) == {"Pareto/NBD", "MBG/NBD", "BG/NBD", "NBD", "Gamma-Gamma"}
 
 
 def test_an_infinite_mean_amount_is_no_spend_model():

@@ -25,13 +25,24 @@ if TYPE_CHECKING:
 class Origin:
     """A day in the past: the customers known then, the models fitted to them, and what the customers did.
 
-    calibration, holdout : of `split_holdout`, customers with complete histories.
+    known, happened : of `split_holdout`, all customers.
+    models : fitted to those with complete histories.
     """
 
     look_back: LookBack
-    calibration: pd.DataFrame
-    holdout: pd.DataFrame
+    known: pd.DataFrame
+    happened: pd.DataFrame
     models: Models
+
+    @property
+    def calibration(self) -> pd.DataFrame:
+        """Customers with complete histories as they were known then."""
+        return self.known[self.known["history_complete"]]
+
+    @property
+    def holdout(self) -> pd.DataFrame:
+        """What they did then."""
+        return self.happened[self.known["history_complete"]]
 
 
 def revisit(log: Transactions, *, look_backs: Sequence[LookBack], only: Sequence[str] = ()) -> list[Origin]:
@@ -82,10 +93,8 @@ def difference(origins: Sequence[Origin], *, better: str, worse: str) -> tuple[f
 
 def _origin(log: Transactions, back: LookBack, only: Sequence[str]) -> Origin:
     calibration, holdout = split_holdout(log, at=back.at, until=back.until)
-    complete = calibration["history_complete"]
-    return Origin(
-        back, calibration[complete], holdout[complete], fit_models(calibration[complete], only=only)
-    )
+    complete = calibration[calibration["history_complete"]]
+    return Origin(back, calibration, holdout, fit_models(complete, only=only))
 
 
 def _scores(model: Any, origin: Origin) -> np.ndarray:

@@ -18,6 +18,7 @@ from crm_analysis.clv.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.forecast import TotalForecast, compare_forecast, forecast_amount, forecast_total
 from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.nbd import fit_nbd
 from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
 from crm_analysis.clv.purchases import PurchaseModel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MODELS: Mapping[str, Any] = {
     "Pareto/NBD": fit_pareto_nbd,
+    "MBG/NBD": fit_mbg_nbd,
     "BG/NBD": fit_bg_nbd,
     "NBD": fit_nbd,
 }
@@ -203,6 +205,25 @@ def past_error(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, flo
     key = "high" if (errors > 0).all() else "low" if (errors < 0).all() else "mixed"
     ends = {"last": errors.iloc[-1], "lowest": errors.min(), "highest": errors.max()}
     return key, {"n_origins": len(errors), **{name: float(value) for name, value in ends.items()}}
+
+
+def own_range(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, float]]:
+    """Say whether the last actual total lay "inside" the 95% range that the model gave itself, or "outside".
+
+    Outside, chance is no excuse: the model was wrong. "none" without a forecast.
+
+    Returns
+    -------
+    key, values: of the last origin actual, low, high; n_within of n_origins lay inside.
+    """
+    rows = past[past.index.get_level_values("quantity") == quantity].dropna(subset=["expected"])
+    if rows.empty:
+        return "none", {}
+    last, within = rows.iloc[-1], rows["within"].astype(bool)
+    ends = {"low": "forecast_low", "high": "forecast_high", "actual": "actual"}
+    values = {name: float(last[column]) for name, column in ends.items()}
+    counts = {"n_within": int(within.sum()), "n_origins": len(rows)}
+    return "inside" if within.iloc[-1] else "outside", values | counts
 
 
 def _errors(past: pd.DataFrame, quantity: str) -> pd.Series:
