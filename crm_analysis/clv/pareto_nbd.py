@@ -18,6 +18,7 @@ from scipy.special import digamma, exprel, gammaln, xlogy
 
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.histories import (
+    BoolArray,
     FloatArray,
     Histories,
     IntArray,
@@ -30,7 +31,7 @@ from crm_analysis.clv.quadrature import legendre, over_time
 from crm_analysis.clv.starts import describe, purchase_rate
 
 NODES = 20  # ten digits over parameters and histories far beyond any firm's
-ROWS = 20_000  # histories integrated at a time: their nodes stay within the processor's cache and memory
+ROWS = 5_000  # histories integrated at a time: their nodes stay within the processor's cache and memory
 
 LIMITS = (
     Limit(frozenset(["s", "beta"]), "infinity", "all customers have the same expected lifetime beta / s"),
@@ -178,9 +179,9 @@ def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[Float
         - digamma(r)
         + np.log(alpha)
         - stayed * np.log(alpha + end)
-        - left * leaving.mean(np.log(leaving.alpha)),
+        - left * leaving.mean(leaving.log_alpha),
         r / alpha - (r + x) * (stayed / (alpha + end) + left * leaving.mean(1 / leaving.alpha)),
-        np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(np.log(leaving.beta))),
+        np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(leaving.log_beta)),
         s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean(1 / leaving.beta),
     ]
     return row, np.stack(slopes)
@@ -197,13 +198,15 @@ class _Leaving:
     """Having left between the last purchase and the end.
 
     log_chance : its log likelihood, shape (rows,).
-    alpha, beta : alpha + y and beta + y at the moments y of leaving, shape (rows, nodes).
+    alpha, beta : alpha + y and beta + y at the moments y of leaving, shape (rows, nodes), and their logarithms.
     weight : how likely each moment is, given that the customer left; rows sum to 1.
     """
 
     log_chance: FloatArray
     alpha: FloatArray
     beta: FloatArray
+    log_alpha: FloatArray
+    log_beta: FloatArray
     weight: FloatArray
 
     def mean(self, values: FloatArray) -> FloatArray:
@@ -218,19 +221,30 @@ def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
     r, alpha, s, beta = parameters
     points, weights = legendre(NODES)
     k, since = r + histories.n_repeat, histories.t_last
-    nearer, apart = np.minimum(alpha, beta), np.reshape(alpha - beta, (-1, 1))
+    nearer, closer = np.minimum(alpha, beta), np.reshape(alpha <= beta, (-1, 1))
     until = _until(parameters, histories)
     low = np.log(nearer + since)
     width = np.log1p((until - since) / (nearer + since))
-    near = np.exp(low[:, None] + width[:, None] * points)
-    at_alpha, at_beta = near + np.maximum(apart, 0), near + np.maximum(-apart, 0)
-    log_density = np.log(near) - k[:, None] * np.log(at_alpha) - np.reshape(s + 1, (-1, 1)) * np.log(at_beta)
+    log_near = low[:, None] + width[:, None] * points
+    near = np.exp(log_near)
+    far = near + np.reshape(np.abs(alpha - beta), (-1, 1))
+    log_far = np.log(far)
+    log_alpha, log_beta = _either(closer, log_near, log_far), _either(~closer, log_near, log_far)
+    log_density = log_near - k[:, None] * log_alpha - np.reshape(s + 1, (-1, 1)) * log_beta
     top = log_density[:, :1]
     density = np.exp(log_density - top) * weights
     total = density.sum(axis=1)
     with np.errstate(divide="ignore"):
         log_chance = np.log(s) + top[:, 0] + np.log(total * width)
-    return _Leaving(log_chance, at_alpha, at_beta, density / total[:, None])
+    at_alpha, at_beta = _either(closer, near, far), _either(~closer, near, far)
+    return _Leaving(log_chance, at_alpha, at_beta, log_alpha, log_beta, density / total[:, None])
+
+
+def _either(first: BoolArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """`one` in the rows that say so, else `other`; no copy where all rows say the same."""
+    if first.all() or not first.any():
+        return one if first.all() else other
+    return np.where(first, one, other)
 
 
 def _until(parameters: FloatArray, histories: Histories) -> FloatArray:
