@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_amounts, within_errors
 
-from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma, log_likelihood
+from crm_analysis.clv.gamma_gamma import Averages, GammaGamma, fit_gamma_gamma, log_likelihood
 from crm_analysis.errors import DataError, FitError
 
 
@@ -85,20 +85,28 @@ def test_drawn_amounts_have_the_expected_mean(fit):
 
 def test_gradient_is_the_slope_of_the_log_likelihood():
     paid = cdnow()[cdnow()["n_paid_repeat"] > 0]
-    n, mean = paid["n_paid_repeat"].to_numpy(float), paid["mean_repeat_amount"].to_numpy()
+    averages = Averages.of(paid["n_paid_repeat"].to_numpy(float), paid["mean_repeat_amount"].to_numpy())
     at = np.array([3.0, 2.0, 9.0])
-    slope = log_likelihood(at, n, mean)[1]
+    slope = log_likelihood(at, averages)[1]
     for i, step in enumerate(1e-6 * at):
         shift = step * np.eye(3)[i]
-        rise = log_likelihood(at + shift, n, mean)[0] - log_likelihood(at - shift, n, mean)[0]
+        rise = log_likelihood(at + shift, averages)[0] - log_likelihood(at - shift, averages)[0]
         np.testing.assert_allclose(slope[i], rise / (2 * step), rtol=1e-5, atol=1e-6)
 
 
 def test_likelihood_is_a_density():
     """Integrated over the average of three amounts it is 1."""
     mean = np.exp(np.linspace(-12, 16, 40_001))
-    values, _ = log_likelihood(np.array([2.0, 3.0, 5.0]), np.full(len(mean), 3.0), mean)
+    values, _ = log_likelihood(np.array([2.0, 3.0, 5.0]), Averages.of(np.full(len(mean), 3.0), mean))
     assert np.trapezoid(np.exp(values) * mean, np.log(mean)) == pytest.approx(1, abs=1e-6)
+
+
+def test_rows_may_stand_for_several_customers(fit):
+    paid = cdnow().assign(n_customers=np.where(cdnow()["n_paid_repeat"] > 0, 2, 1))
+    twice = fit_gamma_gamma(paid)
+    assert twice.model.parameters == pytest.approx(fit.model.parameters, rel=1e-5)
+    assert twice.log_likelihood == pytest.approx(2 * fit.log_likelihood)
+    assert twice.n_customers == 2 * fit.n_customers
 
 
 def test_doubling_all_amounts_doubles_what_is_expected(fit):

@@ -40,9 +40,8 @@ class Histories:
 def purchase_histories(customers: pd.DataFrame, *, unit: str) -> Histories:
     """One history per row of `customers` (or per distinct row, with its `n_customers`), times in `unit`."""
     n_repeat, t_last, t_observed = _checked(customers)
-    days, weights = unit_days(unit), _weights(customers)
-    n_customers = np.ones(len(customers)) if weights is None else weights
-    return Histories(n_repeat.astype(float), t_last / days, t_observed / days, n_customers)
+    days = unit_days(unit)
+    return Histories(n_repeat.astype(float), t_last / days, t_observed / days, customer_weights(customers))
 
 
 def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]:
@@ -89,6 +88,12 @@ def _distinct(keys: IntArray, size: int) -> tuple[IntArray, IntArray]:
     row = np.empty(len(keys), dtype=np.int64)
     row[order] = np.cumsum(first) - 1
     return ordered[first], row
+
+
+def customer_weights(customers: pd.DataFrame) -> FloatArray:
+    """Customers that each row stands for: its n_customers, else one."""
+    weights = _weights(customers)
+    return np.ones(len(customers)) if weights is None else weights
 
 
 def _weights(customers: pd.DataFrame) -> FloatArray | None:
