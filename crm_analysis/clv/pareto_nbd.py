@@ -198,7 +198,7 @@ class _Leaving:
     """Having left between the last purchase and the end.
 
     log_chance : its log likelihood, shape (rows,).
-    alpha, beta : alpha + y and beta + y at the moments y of leaving, shape (rows, nodes), and their logarithms.
+    alpha, beta : alpha + y and beta + y at the moments y of leaving, shape (rows, nodes), with logarithms.
     weight : how likely each moment is, given that the customer left; rows sum to 1.
     """
 
