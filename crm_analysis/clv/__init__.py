@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
     from crm_analysis.clv.estimates import SecondOpinion, parameter_table
+    from crm_analysis.clv.examples import customer_history, example_customers, purchase_days
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
         TotalForecast,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
     from crm_analysis.clv.kept import choose_anew, firm_choice
     from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
+    from crm_analysis.clv.maps import alive_map, value_map
     from crm_analysis.clv.margin import Margin, firm_margin
     from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
     from crm_analysis.clv.nbd import Nbd, fit_nbd
@@ -64,6 +66,7 @@ _HOMES = {
     "SecondOpinion": "estimates",
     "TotalForecast": "forecast",
     "against_rules": "choice",
+    "alive_map": "maps",
     "at_stake": "unlikely",
     "beside_past": "outlook",
     "cash_flow_conventions": "cash_flow",
@@ -72,8 +75,10 @@ _HOMES = {
     "choose_model": "choice",
     "compare_forecast": "forecast",
     "compare_with_lifetimes": "second_opinion",
+    "customer_history": "examples",
     "daily_repeats": "goodness",
     "evaluate_holdout": "holdout",
+    "example_customers": "examples",
     "firm_choice": "kept",
     "firm_margin": "margin",
     "fit_bg_nbd": "bg_nbd",
@@ -95,12 +100,14 @@ _HOMES = {
     "parameter_table": "estimates",
     "past_error": "outlook",
     "past_forecasts": "outlook",
+    "purchase_days": "examples",
     "revisit": "origins",
     "season_seen": "outlook",
     "to_lifetimes": "second_opinion",
     "tracking": "goodness",
     "unlikely_buyers": "unlikely",
     "value_customers": "value",
+    "value_map": "maps",
     "value_total": "outlook",
 }
 
@@ -122,6 +129,7 @@ __all__ = [
     "SecondOpinion",
     "TotalForecast",
     "against_rules",
+    "alive_map",
     "at_stake",
     "beside_past",
     "cash_flow_conventions",
@@ -130,8 +138,10 @@ __all__ = [
     "choose_model",
     "compare_forecast",
     "compare_with_lifetimes",
+    "customer_history",
     "daily_repeats",
     "evaluate_holdout",
+    "example_customers",
     "firm_choice",
     "firm_margin",
     "fit_bg_nbd",
@@ -153,12 +163,14 @@ __all__ = [
     "parameter_table",
     "past_error",
     "past_forecasts",
+    "purchase_days",
     "revisit",
     "season_seen",
     "to_lifetimes",
     "tracking",
     "unlikely_buyers",
     "value_customers",
+    "value_map",
     "value_total",
 ]
 
