@@ -22,8 +22,14 @@ COLUMNS = [
     "purchases_p10",
     "purchases_p90",
     "expected_amount",
+    "expected_amount_low",
+    "expected_amount_high",
     "value_12m",
+    "value_12m_low",
+    "value_12m_high",
     "residual_value",
+    "residual_value_low",
+    "residual_value_high",
 ]
 
 
@@ -118,7 +124,7 @@ def test_order_and_company_change_nothing(purchases, spend):
 def test_stored_models_score_without_intervals(purchases, spend):
     model = type(purchases.model).from_dict(purchases.model.to_dict())
     stored = valued(model, GammaGamma.from_dict(spend.model.to_dict()))
-    assert stored[["expected_purchases_low", "expected_purchases_high"]].isna().all(axis=None)
+    assert stored[[name for name in COLUMNS if name.endswith(("_low", "_high"))]].isna().all(axis=None)
     others = [name for name in COLUMNS if not name.endswith(("_low", "_high"))]
     pd.testing.assert_frame_equal(stored[others], valued(purchases, spend)[others])
 

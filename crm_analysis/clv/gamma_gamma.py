@@ -39,8 +39,12 @@ class SpendModel(ParameterSet):
     q: float
 
     @abstractmethod
+    def level(self, n_paid_repeat: FloatArray) -> IntArray:
+        """Which of the gammas is that of customers with so many paid repeat purchases."""
+
     def gammas(self, n_paid_repeat: FloatArray) -> FloatArray:
         """Rate of nu's distribution among customers with so many paid repeat purchases."""
+        return np.array(list(self.parameters.values())[2:])[self.level(n_paid_repeat)]
 
     @property
     def mean(self) -> float:
@@ -97,9 +101,9 @@ class GammaGamma(SpendModel):
     q: float
     gamma: float
 
-    def gammas(self, n_paid_repeat: FloatArray) -> FloatArray:
-        """Rate of nu's distribution: everybody's."""
-        return np.full(len(n_paid_repeat), self.gamma)
+    def level(self, n_paid_repeat: FloatArray) -> IntArray:
+        """Everybody's is the same."""
+        return np.zeros(len(n_paid_repeat), dtype=np.int64)
 
 
 def fit_gamma_gamma(customers: pd.DataFrame) -> Fit[GammaGamma]:

@@ -55,9 +55,9 @@ class BandedGammaGamma(SpendModel):
     gamma_2: float
     gamma_4: float
 
-    def gammas(self, n_paid_repeat: FloatArray) -> FloatArray:
-        """Rate of nu's distribution: the band's."""
-        return np.array([self.gamma_1, self.gamma_2, self.gamma_4])[_band(n_paid_repeat)]
+    def level(self, n_paid_repeat: FloatArray) -> IntArray:
+        """That of the band."""
+        return _band(n_paid_repeat)
 
 
 def fit_spend(customers: pd.DataFrame) -> SpendFit:
@@ -128,7 +128,7 @@ def new_customer_amount(spend: SpendModel, purchases: PurchaseModel) -> float:
 
 
 def _band(n_paid_repeat: FloatArray) -> IntArray:
-    return np.clip(np.searchsorted(BAND_STARTS, n_paid_repeat, side="right") - 1, 0, None)
+    return (n_paid_repeat >= BAND_STARTS[1]).astype(np.int64) + (n_paid_repeat >= BAND_STARTS[2])
 
 
 def _levels(averages: Averages, band: IntArray) -> list[float]:
