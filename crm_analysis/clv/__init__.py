@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-    from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value
+    from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
+    from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
+    from crm_analysis.clv.equity import RollForward, customer_equity, equity_roll_forward
     from crm_analysis.clv.estimates import SecondOpinion, parameter_table
     from crm_analysis.clv.examples import customer_history, example_customers, purchase_days
+    from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
         TotalForecast,
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
     from crm_analysis.clv.maps import alive_map, value_map
     from crm_analysis.clv.margin import Margin, firm_margin
     from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
+    from crm_analysis.clv.migration import migration_value, recency_transitions, transition_rates
+    from crm_analysis.clv.multiples import (
+        FixedLifeError,
+        fixed_life_error,
+        margin_multiple,
+        margin_multiples,
+        payment_cases,
+    )
     from crm_analysis.clv.nbd import Nbd, fit_nbd
     from crm_analysis.clv.origins import Origin, log_scores, revisit
     from crm_analysis.clv.outlook import (
@@ -44,16 +55,35 @@ if TYPE_CHECKING:
         value_total,
     )
     from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
+    from crm_analysis.clv.pauses import purchase_rates
+    from crm_analysis.clv.payback import BreakEven, break_even
+    from crm_analysis.clv.referral import referral_matrix, referral_value
+    from crm_analysis.clv.retained import continuous_value, retained_value
+    from crm_analysis.clv.season import NO_SEASON, Season, given_season
+    from crm_analysis.clv.seasonality import estimate_season, monthly_repeats, season_of
     from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
+    from crm_analysis.clv.spending import (
+        ResponseCurve,
+        SpendingPlan,
+        best_spending,
+        response_curve,
+        spending_curve,
+        spending_value,
+    )
+    from crm_analysis.clv.tornado import sensitivity
     from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
+    "NO_SEASON": "season",
+    "BassGrowth": "firm_value",
     "BgNbd": "bg_nbd",
+    "BreakEven": "payback",
     "CashFlow": "cash_flow",
     "Choice": "choice",
     "Dependence": "dependence",
     "Fit": "fit",
+    "FixedLifeError": "multiples",
     "GammaGamma": "gamma_gamma",
     "HoldoutQuality": "holdout",
     "LookBack": "look_back",
@@ -63,20 +93,33 @@ _HOMES = {
     "Nbd": "nbd",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
+    "ResponseCurve": "spending",
+    "RollForward": "equity",
+    "Season": "season",
     "SecondOpinion": "estimates",
+    "SpendingPlan": "spending",
+    "StopRule": "contact",
     "TotalForecast": "forecast",
     "against_rules": "choice",
     "alive_map": "maps",
     "at_stake": "unlikely",
     "beside_past": "outlook",
+    "best_spending": "spending",
+    "break_even": "payback",
     "cash_flow_conventions": "cash_flow",
     "cash_flow_value": "cash_flow",
     "choose_anew": "kept",
     "choose_model": "choice",
     "compare_forecast": "forecast",
     "compare_with_lifetimes": "second_opinion",
+    "contact_value": "contact",
+    "continuous_value": "retained",
+    "customer_base_value": "firm_value",
+    "customer_equity": "equity",
     "customer_history": "examples",
     "daily_repeats": "goodness",
+    "equity_roll_forward": "equity",
+    "estimate_season": "seasonality",
     "evaluate_holdout": "holdout",
     "example_customers": "examples",
     "firm_choice": "kept",
@@ -87,6 +130,7 @@ _HOMES = {
     "fit_models": "outlook",
     "fit_nbd": "nbd",
     "fit_pareto_nbd": "pareto_nbd",
+    "fixed_life_error": "multiples",
     "forecast_amount": "forecast",
     "forecast_groups": "outlook",
     "forecast_origins": "forecast",
@@ -94,17 +138,36 @@ _HOMES = {
     "frequency_and_amount": "dependence",
     "frequency_fit": "goodness",
     "from_lifetimes": "second_opinion",
+    "given_season": "season",
     "log_scores": "origins",
     "longest_look_back": "look_back",
     "look_backs": "look_back",
+    "margin_multiple": "multiples",
+    "margin_multiples": "multiples",
+    "migration_value": "migration",
+    "monthly_repeats": "seasonality",
     "parameter_table": "estimates",
     "past_error": "outlook",
     "past_forecasts": "outlook",
+    "past_value": "cash_flow",
+    "payment_cases": "multiples",
     "purchase_days": "examples",
+    "purchase_rates": "pauses",
+    "recency_transitions": "migration",
+    "referral_matrix": "referral",
+    "referral_value": "referral",
+    "response_curve": "spending",
+    "retained_value": "retained",
     "revisit": "origins",
+    "season_of": "seasonality",
     "season_seen": "outlook",
+    "sensitivity": "tornado",
+    "spending_curve": "spending",
+    "spending_value": "spending",
+    "stop_contact": "contact",
     "to_lifetimes": "second_opinion",
     "tracking": "goodness",
+    "transition_rates": "migration",
     "unlikely_buyers": "unlikely",
     "value_customers": "value",
     "value_map": "maps",
@@ -112,11 +175,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "NO_SEASON",
+    "BassGrowth",
     "BgNbd",
+    "BreakEven",
     "CashFlow",
     "Choice",
     "Dependence",
     "Fit",
+    "FixedLifeError",
     "GammaGamma",
     "HoldoutQuality",
     "LookBack",
@@ -126,20 +193,33 @@ __all__ = [
     "Nbd",
     "Origin",
     "ParetoNbd",
+    "ResponseCurve",
+    "RollForward",
+    "Season",
     "SecondOpinion",
+    "SpendingPlan",
+    "StopRule",
     "TotalForecast",
     "against_rules",
     "alive_map",
     "at_stake",
     "beside_past",
+    "best_spending",
+    "break_even",
     "cash_flow_conventions",
     "cash_flow_value",
     "choose_anew",
     "choose_model",
     "compare_forecast",
     "compare_with_lifetimes",
+    "contact_value",
+    "continuous_value",
+    "customer_base_value",
+    "customer_equity",
     "customer_history",
     "daily_repeats",
+    "equity_roll_forward",
+    "estimate_season",
     "evaluate_holdout",
     "example_customers",
     "firm_choice",
@@ -150,6 +230,7 @@ __all__ = [
     "fit_models",
     "fit_nbd",
     "fit_pareto_nbd",
+    "fixed_life_error",
     "forecast_amount",
     "forecast_groups",
     "forecast_origins",
@@ -157,17 +238,36 @@ __all__ = [
     "frequency_and_amount",
     "frequency_fit",
     "from_lifetimes",
+    "given_season",
     "log_scores",
     "longest_look_back",
     "look_backs",
+    "margin_multiple",
+    "margin_multiples",
+    "migration_value",
+    "monthly_repeats",
     "parameter_table",
     "past_error",
     "past_forecasts",
+    "past_value",
+    "payment_cases",
     "purchase_days",
+    "purchase_rates",
+    "recency_transitions",
+    "referral_matrix",
+    "referral_value",
+    "response_curve",
+    "retained_value",
     "revisit",
+    "season_of",
     "season_seen",
+    "sensitivity",
+    "spending_curve",
+    "spending_value",
+    "stop_contact",
     "to_lifetimes",
     "tracking",
+    "transition_rates",
     "unlikely_buyers",
     "value_customers",
     "value_map",
