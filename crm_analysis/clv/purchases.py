@@ -182,9 +182,9 @@ class PurchaseModel(ParameterSet):
         observed_until: str | date | None = None,
     ) -> pd.Series:
         """Draw one possible future: the number of purchases of each customer within the horizon."""
-        histories = purchase_histories(customers, unit=self.unit)
-        alive = generator.random(len(customers)) < self.p_alive(customers).to_numpy()
-        drawn = self._draw(histories, self._units(horizon, observed_until), generator)
+        histories, row = self._distinct(customers)
+        alive = generator.random(len(customers)) < self._alive(histories)[row]
+        drawn = self._draw(histories.take(row), self._units(horizon, observed_until), generator)
         return pd.Series(np.where(alive, drawn, 0), customers.index, name="purchases")
 
     # What a model supplies, per row of the histories; `ahead` is one time, or one per row.

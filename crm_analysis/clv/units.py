@@ -16,11 +16,17 @@ _UNIT = re.compile(r"(\d+(?:\.\d+)?)D")
 
 
 def unit_days(unit: str) -> float:
-    """Days in a model's unit: 7.0 for "7D"."""
+    """Days in a model's unit: 7.0 for "7D" or "1 week", 365.25 for "1 year"."""
     match = _UNIT.fullmatch(unit) if isinstance(unit, str) else None
-    if not match or float(match[1]) == 0:
-        raise ConfigError(f"unit {unit!r}: expected a number of days such as '7D'")
-    return float(match[1])
+    try:
+        days = float(match[1]) if match else parse_length(unit)
+    except ConfigError:
+        days = 0.0
+    if days == 0:
+        raise ConfigError(
+            f"unit {unit!r}: expected a number of days such as '7D', or a length such as '1 year'"
+        )
+    return days
 
 
 def horizon_days(horizon: str | date, *, observed_until: str | date | None = None) -> float:
@@ -60,3 +66,9 @@ def check_rate(annual_discount_rate: float) -> None:
     """Refuse a discount rate that is not a share of at least 0 and below 1."""
     if not 0 <= annual_discount_rate < 1:
         raise ConfigError(f"annual_discount_rate {annual_discount_rate}: expected a share, 0.15 for 15%")
+
+
+def check_share(value: float, name: str) -> None:
+    """Refuse a probability, or another share, outside 0 to 1."""
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} {value}: expected a share between 0 and 1, 0.8 for 80%")
