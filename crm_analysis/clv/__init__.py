@@ -9,14 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
     from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
+    from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
     from crm_analysis.clv.equity import RollForward, customer_equity, equity_roll_forward
     from crm_analysis.clv.estimates import SecondOpinion, parameter_table
     from crm_analysis.clv.examples import customer_history, example_customers, purchase_days
+    from crm_analysis.clv.families import Setting, setting
     from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
         payment_cases,
     )
     from crm_analysis.clv.nbd import Nbd, fit_nbd
+    from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
     from crm_analysis.clv.origins import Origin, log_scores, revisit
     from crm_analysis.clv.outlook import (
         Models,
@@ -59,6 +63,8 @@ if TYPE_CHECKING:
     from crm_analysis.clv.payback import BreakEven, break_even
     from crm_analysis.clv.referral import referral_matrix, referral_value
     from crm_analysis.clv.retained import continuous_value, retained_value
+    from crm_analysis.clv.retention import Bdw, Dw, Geometric, Sbg
+    from crm_analysis.clv.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
     from crm_analysis.clv.season import NO_SEASON, Season, given_season
     from crm_analysis.clv.seasonality import estimate_season, monthly_repeats, season_of
     from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
@@ -70,33 +76,40 @@ if TYPE_CHECKING:
         spending_curve,
         spending_value,
     )
+    from crm_analysis.clv.tenures import contract_tenures
     from crm_analysis.clv.tornado import sensitivity
     from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
-    "NO_SEASON": "season",
     "BassGrowth": "firm_value",
+    "Bdw": "retention",
+    "BgBb": "bg_bb",
     "BgNbd": "bg_nbd",
     "BreakEven": "payback",
     "CashFlow": "cash_flow",
     "Choice": "choice",
     "Dependence": "dependence",
+    "Dw": "retention",
     "Fit": "fit",
     "FixedLifeError": "multiples",
     "GammaGamma": "gamma_gamma",
+    "Geometric": "retention",
     "HoldoutQuality": "holdout",
     "LookBack": "look_back",
     "Margin": "margin",
     "MbgNbd": "mbg_nbd",
     "Models": "outlook",
+    "NO_SEASON": "season",
     "Nbd": "nbd",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
     "ResponseCurve": "spending",
     "RollForward": "equity",
+    "Sbg": "retention",
     "Season": "season",
     "SecondOpinion": "estimates",
+    "Setting": "families",
     "SpendingPlan": "spending",
     "StopRule": "contact",
     "TotalForecast": "forecast",
@@ -111,9 +124,11 @@ _HOMES = {
     "choose_anew": "kept",
     "choose_model": "choice",
     "compare_forecast": "forecast",
+    "compare_renewals": "contracts",
     "compare_with_lifetimes": "second_opinion",
     "contact_value": "contact",
     "continuous_value": "retained",
+    "contract_tenures": "tenures",
     "customer_base_value": "firm_value",
     "customer_equity": "equity",
     "customer_history": "examples",
@@ -124,12 +139,17 @@ _HOMES = {
     "example_customers": "examples",
     "firm_choice": "kept",
     "firm_margin": "margin",
+    "fit_bdw": "retention_fits",
+    "fit_bg_bb": "bg_bb",
     "fit_bg_nbd": "bg_nbd",
+    "fit_dw": "retention_fits",
     "fit_gamma_gamma": "gamma_gamma",
+    "fit_geometric": "retention_fits",
     "fit_mbg_nbd": "mbg_nbd",
     "fit_models": "outlook",
     "fit_nbd": "nbd",
     "fit_pareto_nbd": "pareto_nbd",
+    "fit_sbg": "retention_fits",
     "fixed_life_error": "multiples",
     "forecast_amount": "forecast",
     "forecast_groups": "outlook",
@@ -146,6 +166,7 @@ _HOMES = {
     "margin_multiples": "multiples",
     "migration_value": "migration",
     "monthly_repeats": "seasonality",
+    "opportunities_of": "opportunities",
     "parameter_table": "estimates",
     "past_error": "outlook",
     "past_forecasts": "outlook",
@@ -162,13 +183,17 @@ _HOMES = {
     "season_of": "seasonality",
     "season_seen": "outlook",
     "sensitivity": "tornado",
+    "setting": "families",
     "spending_curve": "spending",
     "spending_value": "spending",
     "stop_contact": "contact",
+    "summarise_contracts": "contracts",
+    "summarise_opportunities": "opportunities",
     "to_lifetimes": "second_opinion",
     "tracking": "goodness",
     "transition_rates": "migration",
     "unlikely_buyers": "unlikely",
+    "value_contracts": "contracts",
     "value_customers": "value",
     "value_map": "maps",
     "value_total": "outlook",
@@ -177,14 +202,18 @@ _HOMES = {
 __all__ = [
     "NO_SEASON",
     "BassGrowth",
+    "Bdw",
+    "BgBb",
     "BgNbd",
     "BreakEven",
     "CashFlow",
     "Choice",
     "Dependence",
+    "Dw",
     "Fit",
     "FixedLifeError",
     "GammaGamma",
+    "Geometric",
     "HoldoutQuality",
     "LookBack",
     "Margin",
@@ -195,8 +224,10 @@ __all__ = [
     "ParetoNbd",
     "ResponseCurve",
     "RollForward",
+    "Sbg",
     "Season",
     "SecondOpinion",
+    "Setting",
     "SpendingPlan",
     "StopRule",
     "TotalForecast",
@@ -211,9 +242,11 @@ __all__ = [
     "choose_anew",
     "choose_model",
     "compare_forecast",
+    "compare_renewals",
     "compare_with_lifetimes",
     "contact_value",
     "continuous_value",
+    "contract_tenures",
     "customer_base_value",
     "customer_equity",
     "customer_history",
@@ -224,12 +257,17 @@ __all__ = [
     "example_customers",
     "firm_choice",
     "firm_margin",
+    "fit_bdw",
+    "fit_bg_bb",
     "fit_bg_nbd",
+    "fit_dw",
     "fit_gamma_gamma",
+    "fit_geometric",
     "fit_mbg_nbd",
     "fit_models",
     "fit_nbd",
     "fit_pareto_nbd",
+    "fit_sbg",
     "fixed_life_error",
     "forecast_amount",
     "forecast_groups",
@@ -246,6 +284,7 @@ __all__ = [
     "margin_multiples",
     "migration_value",
     "monthly_repeats",
+    "opportunities_of",
     "parameter_table",
     "past_error",
     "past_forecasts",
@@ -262,13 +301,17 @@ __all__ = [
     "season_of",
     "season_seen",
     "sensitivity",
+    "setting",
     "spending_curve",
     "spending_value",
     "stop_contact",
+    "summarise_contracts",
+    "summarise_opportunities",
     "to_lifetimes",
     "tracking",
     "transition_rates",
     "unlikely_buyers",
+    "value_contracts",
     "value_customers",
     "value_map",
     "value_total",
