@@ -54,4 +54,5 @@ class PoissonModel(PurchaseModel):
         return Histories(x[first], nothing, end[first], nothing), np.cumsum(first) - 1
 
     def _smooth(self, known: Histories) -> Smooth:
-        return smooth(known, scale=float(self._time_scale(new_customers(1))[0]))
+        leaving = float(self._time_scale(new_customers(1))[0])
+        return smooth(known, scale=min(leaving, self.parameters["alpha"]))

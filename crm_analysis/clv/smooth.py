@@ -7,6 +7,7 @@ every pair would give. Where there are few pairs, or a model needs t_last as wel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 
 EXACT = 10  # up to this many repeat purchases nothing is interpolated in n_repeat
-POINTS = 24  # per dimension
+DIGITS = 11
 BLOCK = 2_000_000  # numbers held at a time
 
 
@@ -68,16 +69,20 @@ def smooth(known: Histories, *, scale: float) -> Smooth:
 
 
 def _nodes(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Chebyshev's points over the range of `values`, and the matrix that leads from there to `values`."""
-    if len(values) <= POINTS:
+    """Chebyshev's points over the range of `values`, and the matrix that leads from there to `values`.
+
+    What is smooth in a logarithm repeats after 2 pi i, and so is regular up to pi off the real line: each
+    point more gains the factor of the ellipse through there.
+    """
+    low, high = (values[0], values[-1]) if len(values) else (0.0, 0.0)
+    points = 3 + math.ceil(DIGITS * math.log(10) / math.asinh(2 * math.pi / max(high - low, 1e-9)))
+    if len(values) <= points:
         return values, np.eye(len(values))
-    angles = np.pi * np.arange(POINTS) / (POINTS - 1)
-    low, high = values[0], values[-1]
-    nodes = (low + high) / 2 - (high - low) / 2 * np.cos(angles)
-    weights = np.where(np.arange(POINTS) % 2, -1.0, 1.0)
+    nodes = (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * np.arange(points) / (points - 1))
+    weights = np.where(np.arange(points) % 2, -1.0, 1.0)
     weights[[0, -1]] /= 2
     apart = values[:, None] - nodes
-    at_node = np.isclose(apart, 0, rtol=0, atol=1e-14 * (high - low))
+    at_node = np.abs(apart) < 1e-14 * (high - low)
     share = weights / np.where(at_node, 1.0, apart)
     share = np.where(at_node.any(axis=1, keepdims=True), at_node, share)
     return nodes, share / share.sum(axis=1, keepdims=True)
