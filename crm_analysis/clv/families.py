@@ -117,7 +117,7 @@ def check_setting(columns: Iterable[object], *, wanted: str) -> None:
     if found := _kind(present):
         raise DataError(
             f"customers: the columns {list(found.columns)} describe another setting: {found.reason}. Use "
-            f"{_listed(found.models)}; {_listed(SETTINGS[wanted].models)} needs {list(needed)}"
+            f"{_listed(found.models)}; the model asked for needs {list(needed)}"
         )
     raise DataError(f"customers: no column {missing}; columns present: {present}")
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crm_analysis.clv.families import check_setting
 from crm_analysis.clv.units import unit_days
 from crm_analysis.errors import DataError
 
@@ -125,16 +126,16 @@ def check_histories(customers: pd.DataFrame) -> FloatArray:
     Raises
     ------
     DataError
-        Naming each problem with its count and its first customer: a column is missing, a value is
-        missing, negative or not a whole number of days, or the three contradict each other.
+        A column is missing; where the columns are those of another setting, the models for it are named. Or
+        naming each problem with its count and its first customer: a value is missing, negative or not a whole
+        number of days, or the three contradict each other.
     """
     return np.stack([values.astype(float) for values in _checked(customers)])
 
 
 def _checked(customers: pd.DataFrame) -> tuple[IntArray, IntArray, IntArray]:
     """Return the three as whole numbers; only where something is wrong is it searched for what."""
-    if missing := [name for name in COLUMNS if name not in customers]:
-        raise DataError(f"customers: no column {missing}; columns present: {list(customers.columns)}")
+    check_setting(customers.columns, wanted="purchases")
     n_repeat, t_last, t_observed = (_whole(customers[name]) for name in COLUMNS)
     possible = (n_repeat >= 0) & (t_last >= 0) & (t_last <= t_observed) & ((n_repeat > 0) == (t_last > 0))
     if not possible.all():
