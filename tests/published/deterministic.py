@@ -147,7 +147,7 @@ def multiples() -> list[Published]:
             for rate, text in zip(rates, printed, strict=True)
         ),
         Published(
-            "Berry & Linoff's average customer, as tested in the library phpOMS",
+            "Berry's average customer, as tested in the library phpOMS",
             "100,000 customers: 100 less 50 and 10 a year, acquisition 30, retention .5, 15%",
             "4,076,923.08",
             lambda: 100_000 * (40 * multiple(0.5, 0.15, "today") - 30),
