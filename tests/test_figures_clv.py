@@ -1,5 +1,7 @@
 """The axes carry the tables of the holdout, the forecasts and the value."""
 
+import re
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -8,7 +10,9 @@ import pytest
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from crm_analysis.figures import FIRM_COLOURS, clv
+from crm_analysis.figures import FIRM_COLOURS, clv, clv_customers, clv_models, clv_value
+from crm_analysis.report.figure_words import in_language
+from crm_analysis.report.text import read_catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +100,77 @@ def test_draws_on_the_axes_it_is_given(by_repeat, forecasts):
     ax = plt.subplots()[1]
     assert clv.plot_expectation_by_repeat(by_repeat, models=["X"], ax=ax) is ax
     assert clv.plot_forecasts(forecasts, unit="CNY", ax=ax) is ax
+
+
+def texts_of(figure):
+    return {text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()}
+
+
+def drawn_figures(by_repeat, forecasts):
+    """Every figure of customer value, with as much on it as it can have."""
+    tracked = pd.DataFrame(
+        {"actual": [3, 4], "expected": 3.0, "actual_cumulative": [3, 7], "expected_cumulative": [3.0, 6]},
+        pd.DatetimeIndex(["2024-01-07", "2024-01-14"]),
+    )
+    cells = pd.DataFrame(
+        {"n_repeat": [1, 1, 2, 2], "days_since_last": [5, 15, 5, 15], "n_customers": [9, 0, 1, 2]}
+    ).assign(p_alive=[0.9, 0.4, 0.9, 0.2], p_buy=[0.8, 0.3, 0.8, 0.1], value=[10.0, 8.0, 25.0, 4.0])
+    examples = pd.DataFrame(
+        {"pattern": ["often, and lately", "often, then silent", "once, long ago", "new"]}, list("abcd")
+    ).assign(
+        first_at=pd.Timestamp("2024-01-01"), n_repeat=2, t_last=100, t_observed=365, p_alive=0.5, p_buy=0.4
+    )
+    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-02-01"]), ["a", "a"])
+    history = pd.DataFrame(
+        {"bought": [True, False], "p_alive": [1.0, 0.9], "p_buy": [0.8, 0.7]},
+        pd.date_range("2024-01-01", periods=2),
+    )
+    reliability = pd.DataFrame({"predicted": [0.05, 0.5], "actual": [0.02, 0.5], "n_customers": [400, 12]})
+    groups = pd.DataFrame({"value": [9.0], "low": [7.0], "high": [12.0], "n_customers": [12]}, ["all"])
+    swings = pd.DataFrame({"low": [7.0], "high": [15.0], "value": 10.0}, ["annual_discount_rate"])
+    tenths = pd.DataFrame({"share_of_total": [0.5, 1.0]}, [0.1, 0.2])
+    counts = pd.DataFrame({"actual": [9, 4], "expected": [8, 5]}, ["0", "1+"])
+    nothing, unit = cells.iloc[:0], {"unit": "CNY"}
+    return [
+        clv.plot_expectation_by_repeat(by_repeat, models=["X", "Y"]),
+        clv.plot_reliability(reliability),
+        clv.plot_forecasts(forecasts, unit="purchase days"),
+        clv.plot_value_by_tenth(tenths),
+        clv_models.plot_tracking(tracked, fitted_until="2024-01-07")[0],
+        clv_models.plot_tracking(tracked.set_axis(pd.DatetimeIndex(["2024-01-28", "2024-02-25"])))[0],
+        clv_models.plot_tracking(tracked.iloc[:0])[0],
+        clv_models.plot_frequency_fit(counts),
+        *(
+            clv_models.plot_alive_map(cells, horizon=h)[0]
+            for h in ("12 months", "39 weeks", "90 days", "2 years")
+        ),
+        clv_models.plot_alive_map(nothing)[0],
+        clv_models.plot_value_map(cells, **unit),
+        clv_models.plot_value_map(nothing, **unit),
+        clv_customers.plot_timelines(examples, days),
+        clv_customers.plot_timelines(examples, days, horizon="39 weeks"),
+        clv_customers.plot_timelines(examples, days, horizon="90 days"),
+        clv_customers.plot_timelines(examples.iloc[:0], days),
+        clv_customers.plot_customer_history(history),
+        clv_value.plot_group_values(groups, **unit),
+        clv_value.plot_group_values(groups, what="value from now on", **unit),
+        clv_value.plot_group_values(groups.iloc[:0], **unit),
+        clv_value.plot_tornado(swings, **unit),
+        clv_value.plot_tornado(swings.iloc[:0], **unit),
+        clv_value.plot_payback(pd.DataFrame({"cumulative": [-1.0, 2.0]}), **unit),
+        clv_value.plot_payback(pd.DataFrame({"cumulative": []}), **unit),
+    ]
+
+
+def test_every_word_on_a_figure_has_its_chinese(by_repeat, forecasts):
+    text = read_catalogue("zh")
+    # Names of models and of groups, dates and customers stay as they are; words do not.
+    names = {"X", "Y", "all (12)"}
+    english = set()
+    with mpl.rc_context({"figure.max_open_warning": 0}):
+        drawn = drawn_figures(by_repeat, forecasts)
+    for ax in drawn:
+        words = {words for words in texts_of(ax.figure) if re.search("[A-Za-z]{2}", words)} - names
+        assert words
+        english |= {w for w in words if not re.search("[\u4e00-\u9fff]", in_language(w, text))}
+    assert english == set()

@@ -200,7 +200,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "NO_SEASON",
     "BassGrowth",
     "Bdw",
     "BgBb",
@@ -219,6 +218,7 @@ __all__ = [
     "Margin",
     "MbgNbd",
     "Models",
+    "NO_SEASON",
     "Nbd",
     "Origin",
     "ParetoNbd",

@@ -109,7 +109,7 @@ def plot_alive_map(
         # Who never came back is of another age than the rest, so no line joins them.
         _half(ax, x, y[y > 0], grid[y > 0])
         _customers(ax, table)
-        ax.set_title(name, fontsize=9.5, fontweight="normal", pad=5)
+        ax.set_title(name, loc="left", fontsize=9.5, fontweight="normal", pad=5)
         _history_axes(ax)
     pair[1].set(ylabel="")
     bar = pair[0].figure.colorbar(image, ax=list(pair), label="probability")
@@ -139,10 +139,8 @@ def plot_value_map(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) ->
         colours = plt.get_cmap("Blues")(np.linspace(0.5, 1.0, len(levels)))
         lines = ax.contour(x, y, grid, levels=levels, colors=colours, linewidths=1.6)
         ax.clabel(lines, fmt=lambda value: f"{value:,.10g}", fontsize=9, colors=INK)
-    # One more purchase adds nothing where the slope is 0.
-    ax.contour(x, y, np.gradient(grid, y, axis=0), levels=[0], colors=INK, linestyles="--", linewidths=1.3)
     ax.plot([], [], color=plt.get_cmap("Blues")(0.75), linewidth=1.6, label=f"equal value ({unit})")
-    ax.plot([], [], color=INK, linestyle="--", linewidth=1.3, label="worth most after so many days")
+    _best(ax, x, y, grid)
     _history_axes(ax)
     ax.set(xlim=(0, x[-1]), ylim=(y[0] - 0.5, y[-1] + 0.5))
     ax.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=3)
@@ -215,6 +213,14 @@ def _half(ax: Axes, x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> None:
         ax.clabel(line, fmt={0.5: "50%"}, fontsize=9)
 
 
+def _best(ax: Axes, x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> None:
+    """Line where one more purchase adds nothing to the value, if it ever takes any away."""
+    slope = np.gradient(grid, y, axis=0)
+    if np.nanmin(slope) < 0 < np.nanmax(slope):
+        ax.contour(x, y, slope, levels=[0], colors=INK, linestyles="--", linewidths=1.3)
+        ax.plot([], [], color=INK, linestyle="--", linewidth=1.3, label="worth most after so many days")
+
+
 def _history_axes(ax: Axes) -> None:
     ax.set(xlabel="days since the last purchase", ylabel="repeat purchases")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -224,11 +230,16 @@ def _history_axes(ax: Axes) -> None:
 
 
 def _round_levels(grid: np.ndarray) -> np.ndarray:
-    """1, 2, 5, 10, .. between the lowest and the highest value; the highest few of them."""
-    low, high = np.nanmin(grid), np.nanmax(grid)
+    """1, 2, 5, 10, .. between the lowest and the highest value, a few; even steps if there are none."""
+    low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
     tens = 10.0 ** np.arange(-4, np.ceil(np.log10(high)) + 1) if high > 0 else np.array([])
     rounds = np.sort(np.outer(tens, [1, 2, 5]).ravel())
-    return rounds[(rounds > low) & (rounds < high)][-LEVELS:]
+    for levels in (rounds, MaxNLocator(5).tick_values(low, high)):
+        inside: np.ndarray = np.asarray(levels)
+        inside = inside[(inside > low) & (inside < high)]
+        if len(inside) >= 3:
+            break
+    return inside[-LEVELS:]
 
 
 def _thousands(value: float, _: object) -> str:

@@ -37,6 +37,7 @@ def plot_group_values(
     ax.hlines(places, table["low"], table["high"], color=INK, linewidth=1.4)
     for end in ("low", "high"):
         ax.plot(table[end], places, "|", color=INK, markersize=8, markeredgewidth=1.4)
+    ax.axvline(0, color=INK, linewidth=0.8)
     ends = table[["value", "high"]].max(axis="columns").clip(lower=0)
     for place, (end, value, small) in enumerate(zip(ends, table["value"], few, strict=True)):
         _write(ax, _money(value), end, place, colour="0.45" if small else INK)
