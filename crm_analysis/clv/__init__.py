@@ -200,6 +200,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "NO_SEASON",
     "BassGrowth",
     "Bdw",
     "BgBb",
@@ -218,7 +219,6 @@ __all__ = [
     "Margin",
     "MbgNbd",
     "Models",
-    "NO_SEASON",
     "Nbd",
     "Origin",
     "ParetoNbd",
