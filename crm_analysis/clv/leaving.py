@@ -79,10 +79,11 @@ class LeavingModel(PoissonModel):
 
     def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
         # r' / alpha' * 2F1(r' + 1, a; a + b'; -ahead / alpha') after Pfaff's transformation.
-        x, alpha = known.n_repeat[:, None], self.alpha + known.t_observed[:, None]
-        both, more = self.a + self._stayed(known)[:, None], self.a + self.b + self.early - self.r - 1
+        x, alpha = known.n_repeat[:, None], (self.alpha + known.t_observed)[:, None]
+        a, both = np.reshape(self.a, (-1, 1)), (self.a + self._stayed(known))[:, None]
+        more = np.reshape(self.a + self.b + self.early - self.r - 1, (-1, 1))
         share = ahead / (alpha + ahead)
-        return (self.r + x) / alpha * (1 - share) ** self.a * hyp2f1(more, self.a, both, share)
+        return (self.r + x) / alpha * (1 - share) ** a * hyp2f1(more, a, both, share)
 
     def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # The mean of exp(-lambda * p * ahead), transformed likewise.

@@ -1,4 +1,7 @@
-"""A model is a frozen set of positive numbers that can be typed in, stored and read back."""
+"""A model is a frozen set of positive numbers that can be typed in, stored and read back.
+
+Inside a model with covariates a parameter may be an array, one number per history.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ class ParameterSet:
     settings: ClassVar[tuple[str, ...]] = ("unit",)  # fields that are chosen, not estimated
 
     def __post_init__(self) -> None:
-        bad = {key: value for key, value in self.parameters.items() if not 0 < value < np.inf}
+        values = {name: getattr(self, name) for name in self.parameter_names()}
+        bad = {
+            name: float(np.min(v)) for name, v in values.items() if not 0 < np.min(v) <= np.max(v) < np.inf
+        }
         if bad:
             raise ConfigError(f"{self.name}: parameters must be positive and finite, got {bad}")
 

@@ -9,6 +9,7 @@ positive, and its gradient is an integral over the same nodes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -63,9 +64,10 @@ class ParetoNbd(PoissonModel):
     unit: str = "7D"
 
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
-        parameters = np.array([self.r, self.alpha, self.s, self.beta])
-        here = _log_alive(parameters, histories)
-        return np.concatenate([_leaving(parameters, part).log_chance for part in _parts(histories)]) - here
+        each = np.broadcast_arrays(self.r, self.alpha, self.s, self.beta)
+        parts = _in_parts(parameters := np.array(each), histories)
+        chances = [_leaving(here, part).log_chance for here, part in parts]
+        return np.concatenate(chances) - _log_alive(parameters, histories)
 
     def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # beta' / (s - 1) * (1 - (beta' / (beta' + ahead)) ** (s - 1)), written so that s may be 1.
@@ -75,13 +77,13 @@ class ParetoNbd(PoissonModel):
 
     def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
         rate = (self.r + known.n_repeat) / (self.alpha + known.t_observed)
-        return rate[:, None] * self._lasts(known.t_observed[:, None], ahead)
+        return rate[:, None] * self._lasts((self.beta + known.t_observed)[:, None], ahead)
 
     def _survives(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
-        return self._lasts(known.t_observed, ahead)
+        return self._lasts(self.beta + known.t_observed, ahead)
 
-    def _lasts(self, t: FloatArray, ahead: FloatArray | float) -> FloatArray:
-        return np.exp(-self.s * np.log1p(ahead / (self.beta + t)))
+    def _lasts(self, beta: FloatArray, ahead: FloatArray | float) -> FloatArray:
+        return np.exp(-self.s * np.log1p(ahead / beta))
 
     def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # The n-th purchase would come at y, and the customer is still there at y. Its density, in log(y),
@@ -97,7 +99,7 @@ class ParetoNbd(PoissonModel):
         def density(y: FloatArray) -> FloatArray:
             share = y / (alpha[:, None] + y)
             comes = xlogy((n - 1)[..., None], share) + (r + 1)[:, None] * np.log1p(-share)
-            return np.exp(constant[:, None] + comes) * self._lasts(known.t_observed[:, None], y)
+            return np.exp(constant[:, None] + comes) * self._lasts((self.beta + known.t_observed)[:, None], y)
 
         scale = np.minimum(mode, alpha)
         return over_time(density, since=np.minimum(since, until), until=until, scale=scale, nodes=48)
@@ -158,10 +160,8 @@ def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatA
 
     Each parameter may be one number or one per history.
     """
-    parts = _parts(histories)
-    cuts = np.cumsum([len(part.n_repeat) for part in parts])[:-1]
-    at = np.split(parameters, cuts, axis=1) if parameters.ndim == 2 else [parameters] * len(parts)
-    values, slopes = zip(*map(_log_likelihood, at, parts), strict=True)
+    parts = [_log_likelihood(here, part) for here, part in _in_parts(parameters, histories)]
+    values, slopes = zip(*parts, strict=True)
     return np.concatenate(values), np.concatenate(slopes, axis=1)
 
 
@@ -256,6 +256,8 @@ def _until(parameters: FloatArray, histories: Histories) -> FloatArray:
     return np.maximum(until, since)
 
 
-def _parts(histories: Histories) -> list[Histories]:
-    n = len(histories.n_repeat)
-    return [histories.take(slice(since, since + ROWS)) for since in range(0, max(n, 1), ROWS)]
+def _in_parts(parameters: FloatArray, histories: Histories) -> Iterator[tuple[FloatArray, Histories]]:
+    """Up to `ROWS` histories at a time, with their parameters: one column of them for all, or one each."""
+    for since in range(0, max(len(histories.n_repeat), 1), ROWS):
+        part = slice(since, since + ROWS)
+        yield parameters[:, part] if parameters.ndim == 2 else parameters, histories.take(part)
