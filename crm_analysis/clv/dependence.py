@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from crm_analysis.clv.histories import FloatArray, customer_weights
+
 WEAK = 0.1  # below, a rank correlation says that 1% of the variation is shared
 
 
@@ -44,11 +46,21 @@ def frequency_and_amount(customers: pd.DataFrame) -> Dependence:
     Psychometrika 65(1), 23-28; NaN where unknown.
     """
     paid = customers[customers["n_paid_repeat"] > 0]
-    ranks = paid[["n_paid_repeat", "mean_repeat_amount"]].rank()
-    n = len(ranks)
-    if n < 10 or (ranks.std() == 0).any():
+    weights = customer_weights(paid)
+    n = int(weights.sum())
+    columns = ("n_paid_repeat", "mean_repeat_amount")
+    x, y = (_ranks(paid[name].to_numpy(float), weights) for name in columns)
+    if n < 10 or not (np.ptp(x) > 0 and np.ptp(y) > 0):
         return Dependence(np.nan, np.nan, np.nan, n)
-    rho = float(np.corrcoef(ranks.to_numpy().T)[0, 1])
+    covariance = np.cov(x, y, aweights=weights)
+    rho = float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
     width = ndtri(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     low, high = np.tanh(np.arctanh(rho) + width * np.array([-1, 1]))
     return Dependence(rho, float(low), float(high), n)
+
+
+def _ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Mean rank of those who share a value, customers counted."""
+    _, place = np.unique(values, return_inverse=True)
+    tied = np.bincount(place, weights)
+    return (np.cumsum(tied) - tied / 2)[place]

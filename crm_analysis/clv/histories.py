@@ -51,25 +51,63 @@ def distinct_histories(customers: pd.DataFrame) -> tuple[pd.DataFrame, IntArray]
     A table counted elsewhere, with its own column `n_customers`, keeps its counts. Rows are sorted by
     n_repeat, then t_observed, then t_last.
     """
-    n_repeat, t_last, t_observed = _checked(customers)
-    since = int(t_observed.min()) if len(t_observed) else 0
-    lasts, ends = int(t_last.max(initial=0)) + 1, int(t_observed.max(initial=0)) + 1 - since
-    size = (int(n_repeat.max(initial=0)) + 1) * ends * lasts
-    if size > np.iinfo(np.int64).max:
-        raise DataError(
-            f"customers: n_repeat up to {n_repeat.max():,} and t_observed up to {t_observed.max():,} are "
-            "too large for purchases and days; expected purchase days, and times in whole days"
-        )
-    packed = (n_repeat * ends + (t_observed - since)) * lasts + t_last
-    distinct, row = _distinct(packed, size)
-    pairs, last = np.divmod(distinct, lasts)
-    table = {
-        "n_repeat": pairs // ends,
-        "t_last": last,
-        "t_observed": pairs % ends + since,
-        "n_customers": np.bincount(row, _weights(customers), minlength=len(distinct)).astype(float),
-    }
-    return pd.DataFrame(table), row
+    histories = _checked(customers)
+    packing = _Packing.of(histories)
+    distinct, row = _distinct(packing.pack(histories), packing.size)
+    counts = np.bincount(row, _weights(customers), minlength=len(distinct))
+    columns = dict(zip(COLUMNS, packing.unpack(distinct), strict=True))
+    return pd.DataFrame({**columns, "n_customers": counts.astype(float)}), row
+
+
+def find_histories(distinct: pd.DataFrame, customers: pd.DataFrame) -> IntArray:
+    """Row of `distinct_histories` that is the history of each customer.
+
+    Raises
+    ------
+    DataError
+        A customer's history is impossible, or not among them.
+    """
+    known, wanted = _checked(distinct), _checked(customers)
+    if not len(distinct):
+        return np.zeros(0, dtype=np.int64)
+    packing = _Packing.of(known)
+    keys = packing.pack(known)
+    row = np.minimum(np.searchsorted(keys, packing.pack(wanted)), len(keys) - 1)
+    new = np.any([a[row] != b for a, b in zip(known, wanted, strict=True)], axis=0)
+    if new.any():
+        raise DataError("histories: " + _counted(customers, new, "not among those counted"))
+    return row
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """Histories as single numbers, in the order of n_repeat, t_observed, t_last."""
+
+    since: int
+    ends: int
+    lasts: int
+    size: int
+
+    @classmethod
+    def of(cls, histories: tuple[IntArray, IntArray, IntArray]) -> _Packing:
+        n_repeat, t_last, t_observed = histories
+        since = int(t_observed.min()) if len(t_observed) else 0
+        lasts, ends = int(t_last.max(initial=0)) + 1, int(t_observed.max(initial=0)) + 1 - since
+        size = (int(n_repeat.max(initial=0)) + 1) * ends * lasts
+        if size > np.iinfo(np.int64).max:
+            raise DataError(
+                f"customers: n_repeat up to {n_repeat.max():,} and t_observed up to {t_observed.max():,} are "
+                "too large for purchases and days; expected purchase days, and times in whole days"
+            )
+        return cls(since, ends, lasts, size)
+
+    def pack(self, histories: tuple[IntArray, IntArray, IntArray]) -> IntArray:
+        n_repeat, t_last, t_observed = histories
+        return (n_repeat * self.ends + (t_observed - self.since)) * self.lasts + t_last
+
+    def unpack(self, keys: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        pairs, t_last = np.divmod(keys, self.lasts)
+        return pairs // self.ends, t_last, pairs % self.ends + self.since
 
 
 def _distinct(keys: IntArray, size: int) -> tuple[IntArray, IntArray]:

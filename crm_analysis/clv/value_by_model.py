@@ -1,0 +1,84 @@
+"""How much of the value of a base rests on time that nobody has observed, and on which model is believed.
+
+Models that fit the same log alike part ways beyond its length: one lets customers fade, another keeps them.
+A value beyond 12 months is stated with the share that lies later than the log is long, and with its range
+over the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.histories import distinct_histories
+from crm_analysis.clv.per_purchase import per_purchase
+from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.spend import SpendFit
+from crm_analysis.clv.value import HORIZON, WIDTH
+from crm_analysis.errors import ConfigError
+
+
+def value_by_model(
+    customers: pd.DataFrame,
+    *,
+    purchases: Mapping[str, Fit[PurchaseModel]],
+    spend: SpendFit,
+    margin: float | str | pd.Series,
+    annual_discount_rate: float,
+    observed_from: str | date,
+    observed_until: str | date,
+) -> pd.DataFrame:
+    """Total value of a base by each model, and how much of it lies later than the log is long.
+
+    Parameters
+    ----------
+    customers, spend, margin, annual_discount_rate : as in `value_customers`; before costs to serve.
+    purchases : name -> fit, to the same customers.
+    observed_from, observed_until : first and last day of the log.
+
+    Returns
+    -------
+    DataFrame, index model: value_12m; residual_value with _low and _high (95%, the parameters); of the
+    residual value share_beyond_12m and share_beyond_log (later from now than the log is long). The range
+    over models is that of the column residual_value.
+    """
+    days = (pd.Timestamp(observed_until) - pd.Timestamp(observed_from)).days + 1
+    if days < 1:
+        raise ConfigError(f"observed_from {observed_from} lies after observed_until {observed_until}")
+    distinct, row = distinct_histories(customers)
+    amount = per_purchase(customers, spend, margin)
+    earned = np.bincount(row, amount.earned, minlength=len(distinct))
+
+    def total(model: PurchaseModel, horizon: str | None = None) -> float:
+        bought = model.discounted_purchases(
+            distinct, annual_discount_rate=annual_discount_rate, horizon=horizon
+        )
+        return float((bought.to_numpy() * earned).sum())
+
+    rows = {}
+    for name, fit in purchases.items():
+        residual, soon, seen = (total(fit.model, end) for end in (None, HORIZON, f"{days} days"))
+        bought = fit.model.discounted_purchases(distinct, annual_discount_rate=annual_discount_rate)
+        error = np.hypot(
+            fit.standard_error(total) / residual,
+            _amount_error(customers, bought.to_numpy()[row] * amount.margin, spend),
+        )
+        rows[name] = {
+            "value_12m": soon,
+            "residual_value": residual,
+            "residual_value_low": residual * np.exp(-WIDTH * error),
+            "residual_value_high": residual * np.exp(WIDTH * error),
+            "share_beyond_12m": 1 - soon / residual,
+            "share_beyond_log": 1 - seen / residual,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _amount_error(customers: pd.DataFrame, weights: np.ndarray, spend: SpendFit) -> float:
+    """Relative error that the spend model's parameters leave in a weighted sum of amounts."""
+    error = spend.standard_error(lambda model: (model.expected_amount(customers) * weights).sum())
+    return float(error / (spend.model.expected_amount(customers) * weights).sum())
