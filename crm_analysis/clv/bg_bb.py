@@ -15,13 +15,13 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, gammaln, hyp2f1
+from scipy.special import betaln
 
 from crm_analysis.clv.bg_bb_likelihood import leaving, log_alive, log_likelihood
 from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.opportunities import opportunity_histories
-from crm_analysis.clv.purchases import Horizon, PurchaseModel
+from crm_analysis.clv.purchases import NEGLIGIBLE, Horizon, PurchaseModel
 from crm_analysis.clv.starts import describe
 from crm_analysis.clv.units import unit_days
 from crm_analysis.errors import ConfigError, FitError
@@ -82,16 +82,18 @@ class BgBb(PurchaseModel):
         return np.exp(betaln(self.gamma, stayed + ahead) - betaln(self.gamma, stayed))
 
     def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
-        # The n-th purchase would come at opportunity j, and the customer is still there.
-        a, b = (side[:, None] for side in self._beta(known))
-        n, end = np.reshape(n, (-1, 1)).astype(float), np.reshape(ahead, (-1, 1)).astype(float)
-        j = np.arange(1.0, end.max(initial=0) + 1)
-        possible = (j >= n) & (j <= end)
-        later = np.maximum(j, n)
-        ways = gammaln(later) - gammaln(n) - gammaln(later - n + 1)
-        comes = ways + betaln(a + n, b + later - n) - betaln(a, b)
-        chance = np.where(possible, np.exp(comes) * self._survives(_column(known), later), 0.0)
-        return np.asarray(chance.sum(axis=1))
+        # The n-th purchase comes at opportunity n + i, and the customer is still there: from i = 0 on, each
+        # chance is the one before times a ratio.
+        n, ahead = np.broadcast_arrays(np.asarray(n, dtype=float), np.asarray(ahead, dtype=float))
+        a, b = self._beta(known)
+        first = betaln(a + n, b) - betaln(a, b) + np.log(self._survives(known, n))
+        i = np.arange(np.max(ahead - n, initial=-1) + 1)
+        j, a, b, stayed = (side[:, None] for side in (n + 0 * a, a, b, self.delta + known.t_observed))
+        j = j + i[:-1]
+        ratio = j * (b + i[:-1]) * (stayed + j) / ((i[1:]) * (a + b + j) * (self.gamma + stayed + j))
+        steps = np.concatenate([first[:, None], np.log(ratio)], axis=1)[:, : len(i)]
+        possible = i <= np.reshape(ahead - n, (-1, 1))
+        return np.asarray((possible * np.exp(np.cumsum(steps, axis=1))).sum(axis=1))
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         buys = generator.beta(*self._beta(histories))
@@ -115,9 +117,21 @@ class BgBb(PurchaseModel):
         if until is not None:
             weight = np.exp(-rate * np.arange(1.0, until + 1))
             return self._buys(known) * self._summed(known, until, weight=weight)
-        stayed, factor = self.delta + known.t_observed, np.exp(-rate)
-        series = hyp2f1(1, stayed + 1, self.gamma + stayed + 1, factor)
-        return self._buys(known) * factor * stayed / (self.gamma + stayed) * series
+        return self._buys(known) * self._for_life(known, rate)
+
+    def _for_life(self, known: Histories, rate: float) -> FloatArray:
+        """Discounted chances of being there at each opportunity ahead.
+
+        The paper's 2F1(1, delta' + 1; gamma + delta' + 1; 1 / (1 + d)) as the series that it stands for, once
+        for all histories: SciPy's function loses all digits near gamma = 1 and at low rates.
+        """
+        first, last = int(known.t_observed.min()), int(known.t_observed.max())
+        k = np.arange(float(first), last + np.ceil(NEGLIGIBLE / rate) + 1)
+        log_there = betaln(self.gamma, self.delta + k) - rate * k
+        there = np.exp(log_there - log_there[0])
+        beyond = np.cumsum(there[::-1])[::-1] - there
+        here = known.t_observed.astype(int) - first
+        return beyond[here] / there[here]
 
     def _beta(self, known: Histories) -> tuple[FloatArray, FloatArray]:
         return self.alpha + known.n_repeat, self.beta + known.t_observed - known.n_repeat

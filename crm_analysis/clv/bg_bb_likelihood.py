@@ -48,7 +48,6 @@ def leaving(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, F
     depend on n_repeat and m alone. They are added from the last one backwards, for all histories that share
     n_repeat and n_opportunities at once.
     """
-    alpha, beta, gamma, delta = parameters
     pairs, pair = np.unique(histories.n_repeat + 1j * histories.t_observed, return_inverse=True)
     x, n = pairs.real, pairs.imag
     total, mean = np.full(len(x), -np.inf), np.zeros((4, len(x)))
@@ -57,19 +56,20 @@ def leaving(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, F
     places = np.searchsorted(histories.t_last[order], np.arange(n.max(initial=0) + 1))
     for m in range(int(n.max(initial=0)) - 1, -1, -1):
         at = np.flatnonzero((m < n) & (x <= m))
-        bought = x[at]
-        both, left = digamma(alpha + beta + m), digamma(gamma + delta + m + 1)
-        term = betaln(alpha + bought, beta + m - bought) + betaln(gamma + 1, delta + m)
-        slope = np.stack(
-            [
-                digamma(alpha + bought) - both,
-                digamma(beta + m - bought) - both,
-                np.full(len(at), digamma(gamma + 1) - left),
-                np.full(len(at), digamma(delta + m) - left),
-            ]
-        )
+        term, slope = (of_count[..., x[at].astype(int)] for of_count in _leaving_after(parameters, m))
         total[at] = np.logaddexp(total[at], term)
         mean[:, at] += np.exp(term - total[at]) * (slope - mean[:, at])
         rows = order[places[m] : places[m + 1]]
         log_chance[rows], slopes[:, rows] = total[pair[rows]], mean[:, pair[rows]]
     return log_chance, slopes
+
+
+def _leaving_after(parameters: FloatArray, m: int) -> tuple[FloatArray, FloatArray]:
+    """Log of the chance of leaving after m opportunities, by how many of them were used, and its slopes."""
+    alpha, beta, gamma, delta = parameters
+    used = np.arange(m + 1.0)
+    both, left = digamma(alpha + beta + m), digamma(gamma + delta + m + 1)
+    slopes = np.empty((4, m + 1))
+    slopes[0], slopes[1] = digamma(alpha + used) - both, digamma(beta + m - used) - both
+    slopes[2], slopes[3] = digamma(gamma + 1) - left, digamma(delta + m) - left
+    return betaln(alpha + used, beta + m - used) + betaln(gamma + 1, delta + m), slopes
