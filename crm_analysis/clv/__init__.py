@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.clv.beyond_log import value_by_model
     from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
     from crm_analysis.clv.maps import alive_map, value_map
     from crm_analysis.clv.margin import Margin, firm_margin
+    from crm_analysis.clv.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
     from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
     from crm_analysis.clv.migration import migration_value, recency_transitions, transition_rates
     from crm_analysis.clv.multiples import (
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         payment_cases,
     )
     from crm_analysis.clv.nbd import Nbd, fit_nbd
+    from crm_analysis.clv.new_customer import clv_new
     from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
     from crm_analysis.clv.origins import Origin, log_scores, revisit
     from crm_analysis.clv.outlook import (
@@ -62,12 +65,15 @@ if TYPE_CHECKING:
     from crm_analysis.clv.pauses import purchase_rates
     from crm_analysis.clv.payback import BreakEven, break_even
     from crm_analysis.clv.referral import referral_matrix, referral_value
+    from crm_analysis.clv.regularity import Regularity, purchase_regularity
     from crm_analysis.clv.retained import continuous_value, retained_value
     from crm_analysis.clv.retention import Bdw, Dw, Geometric, Sbg
     from crm_analysis.clv.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
+    from crm_analysis.clv.scoring import count_amounts, count_histories, score_to_parquet
     from crm_analysis.clv.season import NO_SEASON, Season, given_season
     from crm_analysis.clv.seasonality import estimate_season, monthly_repeats, season_of
     from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
+    from crm_analysis.clv.spend import BandedGammaGamma, band_amounts, fit_spend
     from crm_analysis.clv.spending import (
         ResponseCurve,
         SpendingPlan,
@@ -82,6 +88,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
+    "BandedGammaGamma": "spend",
     "BassGrowth": "firm_value",
     "Bdw": "retention",
     "BgBb": "bg_bb",
@@ -98,12 +105,14 @@ _HOMES = {
     "HoldoutQuality": "holdout",
     "LookBack": "look_back",
     "Margin": "margin",
+    "MbgCnbd": "mbg_cnbd",
     "MbgNbd": "mbg_nbd",
     "Models": "outlook",
     "NO_SEASON": "season",
     "Nbd": "nbd",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
+    "Regularity": "regularity",
     "ResponseCurve": "spending",
     "RollForward": "equity",
     "Sbg": "retention",
@@ -116,6 +125,7 @@ _HOMES = {
     "against_rules": "choice",
     "alive_map": "maps",
     "at_stake": "unlikely",
+    "band_amounts": "spend",
     "beside_past": "outlook",
     "best_spending": "spending",
     "break_even": "payback",
@@ -123,12 +133,15 @@ _HOMES = {
     "cash_flow_value": "cash_flow",
     "choose_anew": "kept",
     "choose_model": "choice",
+    "clv_new": "new_customer",
     "compare_forecast": "forecast",
     "compare_renewals": "contracts",
     "compare_with_lifetimes": "second_opinion",
     "contact_value": "contact",
     "continuous_value": "retained",
     "contract_tenures": "tenures",
+    "count_amounts": "scoring",
+    "count_histories": "scoring",
     "customer_base_value": "firm_value",
     "customer_equity": "equity",
     "customer_history": "examples",
@@ -145,11 +158,13 @@ _HOMES = {
     "fit_dw": "retention_fits",
     "fit_gamma_gamma": "gamma_gamma",
     "fit_geometric": "retention_fits",
+    "fit_mbg_cnbd": "mbg_cnbd",
     "fit_mbg_nbd": "mbg_nbd",
     "fit_models": "outlook",
     "fit_nbd": "nbd",
     "fit_pareto_nbd": "pareto_nbd",
     "fit_sbg": "retention_fits",
+    "fit_spend": "spend",
     "fixed_life_error": "multiples",
     "forecast_amount": "forecast",
     "forecast_groups": "outlook",
@@ -174,12 +189,14 @@ _HOMES = {
     "payment_cases": "multiples",
     "purchase_days": "examples",
     "purchase_rates": "pauses",
+    "purchase_regularity": "regularity",
     "recency_transitions": "migration",
     "referral_matrix": "referral",
     "referral_value": "referral",
     "response_curve": "spending",
     "retained_value": "retained",
     "revisit": "origins",
+    "score_to_parquet": "scoring",
     "season_of": "seasonality",
     "season_seen": "outlook",
     "sensitivity": "tornado",
@@ -193,6 +210,7 @@ _HOMES = {
     "tracking": "goodness",
     "transition_rates": "migration",
     "unlikely_buyers": "unlikely",
+    "value_by_model": "beyond_log",
     "value_contracts": "contracts",
     "value_customers": "value",
     "value_map": "maps",
@@ -201,6 +219,7 @@ _HOMES = {
 
 __all__ = [
     "NO_SEASON",
+    "BandedGammaGamma",
     "BassGrowth",
     "Bdw",
     "BgBb",
@@ -217,11 +236,13 @@ __all__ = [
     "HoldoutQuality",
     "LookBack",
     "Margin",
+    "MbgCnbd",
     "MbgNbd",
     "Models",
     "Nbd",
     "Origin",
     "ParetoNbd",
+    "Regularity",
     "ResponseCurve",
     "RollForward",
     "Sbg",
@@ -234,6 +255,7 @@ __all__ = [
     "against_rules",
     "alive_map",
     "at_stake",
+    "band_amounts",
     "beside_past",
     "best_spending",
     "break_even",
@@ -241,12 +263,15 @@ __all__ = [
     "cash_flow_value",
     "choose_anew",
     "choose_model",
+    "clv_new",
     "compare_forecast",
     "compare_renewals",
     "compare_with_lifetimes",
     "contact_value",
     "continuous_value",
     "contract_tenures",
+    "count_amounts",
+    "count_histories",
     "customer_base_value",
     "customer_equity",
     "customer_history",
@@ -263,11 +288,13 @@ __all__ = [
     "fit_dw",
     "fit_gamma_gamma",
     "fit_geometric",
+    "fit_mbg_cnbd",
     "fit_mbg_nbd",
     "fit_models",
     "fit_nbd",
     "fit_pareto_nbd",
     "fit_sbg",
+    "fit_spend",
     "fixed_life_error",
     "forecast_amount",
     "forecast_groups",
@@ -292,12 +319,14 @@ __all__ = [
     "payment_cases",
     "purchase_days",
     "purchase_rates",
+    "purchase_regularity",
     "recency_transitions",
     "referral_matrix",
     "referral_value",
     "response_curve",
     "retained_value",
     "revisit",
+    "score_to_parquet",
     "season_of",
     "season_seen",
     "sensitivity",
@@ -311,6 +340,7 @@ __all__ = [
     "tracking",
     "transition_rates",
     "unlikely_buyers",
+    "value_by_model",
     "value_contracts",
     "value_customers",
     "value_map",

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import log_expit
 
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.histories import FloatArray, Histories, purchase_histories
+from crm_analysis.clv.histories import FloatArray, Histories
 from crm_analysis.clv.purchases import NEGLIGIBLE, Horizon, PurchaseModel
 from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.units import DAYS_PER_YEAR, discount_per_unit, horizon_days, unit_days
@@ -64,9 +64,9 @@ class Question:
 
 
 def answer_histories(
-    distinct: pd.DataFrame, purchases: Fit[PurchaseModel] | PurchaseModel, question: Question
+    histories: Histories, purchases: Fit[PurchaseModel] | PurchaseModel, question: Question
 ) -> pd.DataFrame:
-    """Answer for every row of `distinct_histories`.
+    """Answer for every one of sorted distinct histories, times in the model's unit.
 
     Returns
     -------
@@ -76,21 +76,20 @@ def answer_histories(
     the logarithm, NaN for a bare model) and, with years, of the products of purchases and years.
     """
     parts = [
-        _answer(distinct.iloc[since : since + ROWS], purchases, question)
-        for since in range(0, max(len(distinct), 1), ROWS)
+        _answer(histories.take(slice(since, since + ROWS)), purchases, question)
+        for since in range(0, max(len(histories.n_repeat), 1), ROWS)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _answer(
-    distinct: pd.DataFrame, purchases: Fit[PurchaseModel] | PurchaseModel, question: Question
+    histories: Histories, purchases: Fit[PurchaseModel] | PurchaseModel, question: Question
 ) -> pd.DataFrame:
     model = purchases.model if isinstance(purchases, Fit) else purchases
     names = AMOUNTS + (YEARS if question.with_years else ())
-    histories = purchase_histories(distinct, unit=model.unit)
     until = question.days / unit_days(model.unit)
     alive, (known, row) = model._alive(histories), model._known(histories)
-    logs = _logs(histories, question)
+    logs = log_answers(histories, question)
     return pd.DataFrame(
         {
             "p_alive": alive,
@@ -98,13 +97,16 @@ def _answer(
             **dict(zip(names, np.exp(logs(model)), strict=True)),
             "p10": model._search(histories, until, 0.9),
             "p90": model._search(histories, until, 0.1),
-            **_errors(purchases, logs, question.with_years, len(distinct)),
+            **_errors(purchases, logs, question.with_years, len(alive)),
         }
     )
 
 
-def _logs(histories: Histories, question: Question) -> Callable[[PurchaseModel], FloatArray]:
-    """Logarithms of the quantities of a model, shape (quantities, histories)."""
+def log_answers(histories: Histories, question: Question) -> Callable[[PurchaseModel], FloatArray]:
+    """Function from a model to the logarithms of expected, discounted, residual, and years where asked for.
+
+    Shape (quantities, histories).
+    """
 
     def logs(model: PurchaseModel) -> FloatArray:
         known, row = model._known(histories)

@@ -11,12 +11,11 @@ import pandas as pd
 
 from crm_analysis.clv.answers import Question, answer_histories
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.purchases import Horizon, PurchaseModel
+from crm_analysis.clv.purchases import Horizon, PurchaseModel, new_customers
 from crm_analysis.clv.spend import SpendFit, SpendModel, new_customer_amount
 from crm_analysis.clv.value import HORIZON, WIDTH, CostPer, Terms
 from crm_analysis.errors import ConfigError
 
-NEW = pd.DataFrame({"n_repeat": [0], "t_last": [0], "t_observed": [0]}, ["new"])
 WHOLE_LIFE = "whole life"
 
 
@@ -93,7 +92,7 @@ def _parts(
     first_amount: float | None,
     cost_to_serve: float | None,
 ) -> pd.DataFrame:
-    answer = answer_histories(NEW, model, question)
+    answer = answer_histories(new_customers(1), model, question)
     bought = answer[["discounted", "residual"]].to_numpy()[0]
     served = 1 + bought
     if question.with_years:

@@ -17,10 +17,10 @@ import pandas as pd
 
 from crm_analysis.clv.answers import Question, answer_histories
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories
+from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories, purchase_histories
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.spend import SpendFit, SpendModel
-from crm_analysis.clv.value import HORIZON, CostPer, Terms, value_name, valued
+from crm_analysis.clv.value import HORIZON, CostPer, Terms, model_of, value_name, valued
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,18 +110,24 @@ def score_to_parquet(
     question = Question.ask(
         horizon, annual_discount_rate, observed_until=observed_until, with_years=cost_per == "year"
     )
-    own = [name for name in (margin, cost_to_serve) if isinstance(name, str)]
+    model = model_of(purchases)
+    known = list(getattr(model, "averages", ()))  # covariates: answers differ between customers alike
+    own = [name for name in (margin, cost_to_serve, *known) if isinstance(name, str)]
     needed = list(dict.fromkeys(["customer_id", *COLUMNS, *AMOUNTS, *own]))
     _present(table, needed)
-    distinct = count_histories(table)
-    answers = answer_histories(distinct, purchases, question)
+    distinct = count_histories(table if not known else table.limit(0))
+    answers = answer_histories(purchase_histories(distinct, unit=model.unit), purchases, question)
     selected = table.select(needed).mutate(
         customer_id=table.customer_id.cast("string"), **{name: table[name].cast("float64") for name in own}
     )
 
     def scored(batch: pa.RecordBatch | pa.Table) -> pa.Table:
         customers = batch.to_pandas().set_index("customer_id")
-        values = valued(customers, answers, find_histories(distinct, customers), terms)
+        if known:
+            histories, row = model._distinct(customers)
+            values = valued(customers, answer_histories(histories, purchases, question), row, terms)
+        else:
+            values = valued(customers, answers, find_histories(distinct, customers), terms)
         columns = {name: pa.array(values[name].to_numpy()) for name in values}
         return pa.table({"customer_id": batch.column("customer_id"), **columns})
 

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from crm_analysis.clv.answers import Question, answer_histories
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.histories import FloatArray, IntArray, distinct_histories
+from crm_analysis.clv.histories import FloatArray, IntArray
 from crm_analysis.clv.parameters import ParameterSet
 from crm_analysis.clv.per_purchase import PerPurchase, customer_numbers, per_purchase
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
@@ -83,8 +83,8 @@ def value_customers(
     question = Question.ask(
         horizon, annual_discount_rate, observed_until=observed_until, with_years=cost_per == "year"
     )
-    distinct, row = distinct_histories(customers)
-    return valued(customers, answer_histories(distinct, purchases, question), row, terms)
+    histories, row = model_of(purchases)._distinct(customers)
+    return valued(customers, answer_histories(histories, purchases, question), row, terms)
 
 
 def model_of(fitted: Fit[M] | M) -> M:

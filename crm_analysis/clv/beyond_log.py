@@ -13,8 +13,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from crm_analysis.clv.answers import Question, log_answers
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.histories import distinct_histories
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.per_purchase import per_purchase
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.spend import SpendFit
@@ -49,24 +50,19 @@ def value_by_model(
     days = (pd.Timestamp(observed_until) - pd.Timestamp(observed_from)).days + 1
     if days < 1:
         raise ConfigError(f"observed_from {observed_from} lies after observed_until {observed_until}")
-    distinct, row = distinct_histories(customers)
     amount = per_purchase(customers, spend, margin)
-    earned = np.bincount(row, amount.earned, minlength=len(distinct))
-
-    def total(model: PurchaseModel, horizon: str | None = None) -> float:
-        bought = model.discounted_purchases(
-            distinct, annual_discount_rate=annual_discount_rate, horizon=horizon
-        )
-        return float((bought.to_numpy() * earned).sum())
-
+    to_log, to_year = (Question.ask(end, annual_discount_rate) for end in (f"{days} days", HORIZON))
     rows = {}
     for name, fit in purchases.items():
-        residual, soon, seen = (total(fit.model, end) for end in (None, HORIZON, f"{days} days"))
-        bought = fit.model.discounted_purchases(distinct, annual_discount_rate=annual_discount_rate)
-        error = np.hypot(
-            fit.standard_error(total) / residual,
-            _amount_error(customers, bought.to_numpy()[row] * amount.margin, spend),
-        )
+        histories, row = fit.model._distinct(customers)
+        earned = np.bincount(row, amount.earned, minlength=len(histories.n_repeat)).astype(float)
+        logs = log_answers(histories, to_log)
+        _, seen, residual = _totals(logs(fit.model), earned)
+        _, soon, _ = _totals(log_answers(histories, to_year)(fit.model), earned)
+        weights = np.exp(logs(fit.model)[2])[row] * amount.margin
+        by_purchases = fit.standard_error(lambda model: _totals(logs(model), earned)[2])  # noqa: B023
+        by_spend = spend.standard_error(lambda model: (model.expected_amount(customers) * weights).sum())  # noqa: B023
+        error = np.hypot(by_purchases, by_spend) / residual
         rows[name] = {
             "value_12m": soon,
             "residual_value": residual,
@@ -78,7 +74,5 @@ def value_by_model(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _amount_error(customers: pd.DataFrame, weights: np.ndarray, spend: SpendFit) -> float:
-    """Relative error that the spend model's parameters leave in a weighted sum of amounts."""
-    error = spend.standard_error(lambda model: (model.expected_amount(customers) * weights).sum())
-    return float(error / (spend.model.expected_amount(customers) * weights).sum())
+def _totals(logs: FloatArray, earned: FloatArray) -> FloatArray:
+    return (np.exp(logs) * earned).sum(axis=1)
