@@ -169,7 +169,7 @@ class PurchaseModel(ParameterSet):
             raise ConfigError(
                 "discounted_purchases: annual_discount_rate 0 needs a horizon; a life may be endless"
             )
-        until = NEGLIGIBLE / rate if horizon is None else self._units(horizon)
+        until = None if horizon is None else self._units(horizon)
         present = self._answer(customers, lambda known: self._discounted(known, rate, until))
         return present.rename("discounted_purchases")
 
