@@ -6,10 +6,19 @@ import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout, simulate_bg_nbd
 
 from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.forecast import compare_forecast, forecast_amount, forecast_origins, forecast_total
+from crm_analysis.clv.forecast import (
+    PastBias,
+    TotalForecast,
+    compare_forecast,
+    forecast_amount,
+    forecast_origins,
+    forecast_total,
+    past_bias,
+)
 from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
 from crm_analysis.clv.goodness import daily_repeats
 from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.season import given_season
 from crm_analysis.doors.transactions import read_transactions
 from crm_analysis.errors import DataError
 
@@ -52,6 +61,46 @@ def test_past_errors_widen_the_range(fit):
     widened = forecast_total(fit, cdnow(), horizon="39 weeks", past_errors=[-0.3, 0.01])
     assert widened.forecast_high == pytest.approx(plain.expected / 0.7)
     assert widened.forecast_low == plain.forecast_low
+
+
+def past_of(*rows):
+    """Forecasts of 100 purchases made before: (actual, standard deviation that the range stands for)."""
+    index = pd.MultiIndex.from_product([range(len(rows)), ["purchases"]], names=["origin", "quantity"])
+    ends = [(100.0, actual, 100 * np.exp(-1.96 * sd), 100 * np.exp(1.96 * sd)) for actual, sd in rows]
+    return pd.DataFrame(ends, index, columns=["expected", "actual", "forecast_low", "forecast_high"])
+
+
+def test_past_bias_by_hand():
+    """Forecast 100 and sold 80, forecast 100 and sold 125: not off on average."""
+    assert past_bias(past_of((80.0, 0.05))).ratio == pytest.approx(1.25)
+    both = past_bias(past_of((80.0, 0.03), (125.0, 0.05)))
+    assert (both.ratio, both.n_origins) == (pytest.approx(1), 2)
+    assert both.spread == pytest.approx(0.04, rel=1e-4)
+    assert past_bias(past_of((80.0, 0.05)), quantity="amount") is None
+    assert past_bias(past_of((np.nan, 0.05))) is None
+
+
+def test_correction_by_hand():
+    forecast = TotalForecast(200.0, 200 * np.exp(-1.96 * 0.03), 200 * np.exp(1.96 * 0.04), 1.0, 1.0, 7)
+    corrected = PastBias(ratio=1.25, spread=0.03, n_origins=1).correct(forecast)
+    assert corrected.expected == pytest.approx(160)
+    assert np.log(corrected.forecast_high / 160) == pytest.approx(1.96 * 0.05, rel=1e-4)
+    assert np.log(160 / corrected.forecast_low) == pytest.approx(1.96 * 0.03 * np.sqrt(2), rel=1e-4)
+    assert PastBias(1.0, 0.0, 1).correct(forecast).forecast_low == pytest.approx(forecast.forecast_low)
+    nothing = TotalForecast(0.0, 0.0, 0.0, 0.0, 0.0, 7)
+    assert PastBias(1.25, 0.1, 1).correct(nothing) == nothing
+
+
+def test_origins_on_the_clock_of_a_season(log, fit):
+    """An index of ones changes nothing; a strong end of the year puts more into the 9 months from October."""
+    plain = forecast_origins(log, origins=["1997-09-30"], fit=fit_bg_nbd, months=9)
+    ones = given_season([1.0] * 12)
+    same = forecast_origins(log, origins=["1997-09-30"], fit=fit_bg_nbd, months=9, season=ones)
+    pd.testing.assert_frame_equal(plain, same)
+    strong = given_season([1.0] * 10 + [2.0, 2.0])
+    later = forecast_origins(log, origins=["1997-09-30"], fit=fit_bg_nbd, months=9, season=strong)
+    assert later["expected"].iloc[0] > 1.1 * plain["expected"].iloc[0]
+    assert later["actual"].iloc[0] == plain["actual"].iloc[0]
 
 
 def test_nothing_ahead_is_certain(fit):

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from crm_analysis.clv.beyond_log import value_by_model
     from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
+    from crm_analysis.clv.by_period import forecast_by_period
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
+    from crm_analysis.clv.cohorts import cohort_errors
     from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
     from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
@@ -24,16 +26,18 @@ if TYPE_CHECKING:
     from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
+        PastBias,
         TotalForecast,
         compare_forecast,
         forecast_amount,
         forecast_origins,
         forecast_total,
+        past_bias,
     )
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
     from crm_analysis.clv.goodness import daily_repeats, frequency_fit, tracking
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
-    from crm_analysis.clv.kept import choose_anew, firm_choice
+    from crm_analysis.clv.kept import FirmModels, choose_anew, firm_models
     from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
     from crm_analysis.clv.maps import alive_map, value_map
     from crm_analysis.clv.margin import Margin, firm_margin
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     )
     from crm_analysis.clv.nbd import Nbd, fit_nbd
     from crm_analysis.clv.new_customer import clv_new
+    from crm_analysis.clv.newcomers import NewForecast, forecast_new
     from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
     from crm_analysis.clv.origins import Origin, log_scores, revisit
     from crm_analysis.clv.outlook import (
@@ -88,6 +93,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
+    "NO_SEASON": "season",
     "BandedGammaGamma": "spend",
     "BassGrowth": "firm_value",
     "Bdw": "retention",
@@ -98,6 +104,7 @@ _HOMES = {
     "Choice": "choice",
     "Dependence": "dependence",
     "Dw": "retention",
+    "FirmModels": "kept",
     "Fit": "fit",
     "FixedLifeError": "multiples",
     "GammaGamma": "gamma_gamma",
@@ -108,10 +115,11 @@ _HOMES = {
     "MbgCnbd": "mbg_cnbd",
     "MbgNbd": "mbg_nbd",
     "Models": "outlook",
-    "NO_SEASON": "season",
     "Nbd": "nbd",
+    "NewForecast": "newcomers",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
+    "PastBias": "forecast",
     "Regularity": "regularity",
     "ResponseCurve": "spending",
     "RollForward": "equity",
@@ -134,6 +142,7 @@ _HOMES = {
     "choose_anew": "kept",
     "choose_model": "choice",
     "clv_new": "new_customer",
+    "cohort_errors": "cohorts",
     "compare_forecast": "forecast",
     "compare_renewals": "contracts",
     "compare_with_lifetimes": "second_opinion",
@@ -150,8 +159,8 @@ _HOMES = {
     "estimate_season": "seasonality",
     "evaluate_holdout": "holdout",
     "example_customers": "examples",
-    "firm_choice": "kept",
     "firm_margin": "margin",
+    "firm_models": "kept",
     "fit_bdw": "retention_fits",
     "fit_bg_bb": "bg_bb",
     "fit_bg_nbd": "bg_nbd",
@@ -167,7 +176,9 @@ _HOMES = {
     "fit_spend": "spend",
     "fixed_life_error": "multiples",
     "forecast_amount": "forecast",
+    "forecast_by_period": "by_period",
     "forecast_groups": "outlook",
+    "forecast_new": "newcomers",
     "forecast_origins": "forecast",
     "forecast_total": "forecast",
     "frequency_and_amount": "dependence",
@@ -183,6 +194,7 @@ _HOMES = {
     "monthly_repeats": "seasonality",
     "opportunities_of": "opportunities",
     "parameter_table": "estimates",
+    "past_bias": "forecast",
     "past_error": "outlook",
     "past_forecasts": "outlook",
     "past_value": "cash_flow",
@@ -229,6 +241,7 @@ __all__ = [
     "Choice",
     "Dependence",
     "Dw",
+    "FirmModels",
     "Fit",
     "FixedLifeError",
     "GammaGamma",
@@ -240,8 +253,10 @@ __all__ = [
     "MbgNbd",
     "Models",
     "Nbd",
+    "NewForecast",
     "Origin",
     "ParetoNbd",
+    "PastBias",
     "Regularity",
     "ResponseCurve",
     "RollForward",
@@ -264,6 +279,7 @@ __all__ = [
     "choose_anew",
     "choose_model",
     "clv_new",
+    "cohort_errors",
     "compare_forecast",
     "compare_renewals",
     "compare_with_lifetimes",
@@ -280,8 +296,8 @@ __all__ = [
     "estimate_season",
     "evaluate_holdout",
     "example_customers",
-    "firm_choice",
     "firm_margin",
+    "firm_models",
     "fit_bdw",
     "fit_bg_bb",
     "fit_bg_nbd",
@@ -297,7 +313,9 @@ __all__ = [
     "fit_spend",
     "fixed_life_error",
     "forecast_amount",
+    "forecast_by_period",
     "forecast_groups",
+    "forecast_new",
     "forecast_origins",
     "forecast_total",
     "frequency_and_amount",
@@ -313,6 +331,7 @@ __all__ = [
     "monthly_repeats",
     "opportunities_of",
     "parameter_table",
+    "past_bias",
     "past_error",
     "past_forecasts",
     "past_value",

@@ -1,8 +1,10 @@
 """Totals of a group of customers, with the range that the actual total should fall in.
 
 Two sources of error are counted: the parameters (few customers were observed) and the process (each
-customer's purchases scatter around the mean). What no model of its own data can see, a season or a price
-rise, shows in the errors made at past origins: these widen the range where they are given.
+customer's purchases scatter around the mean). What no model of its own data can see, cohorts that get worse
+or a price rise, shows in the errors made at past origins: these widen the range where they are given, or
+correct the forecast (`PastBias`). A season is no such error: see `season.Season`, on whose clock customers,
+holdouts and horizons are put before they come here.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
+from crm_analysis.clv.season import NO_SEASON, Season
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +44,52 @@ class TotalForecast:
     parameter_error: float
     process_error: float
     n_customers: int
+
+
+@dataclass(frozen=True)
+class PastBias:
+    """How far forecasts made before were off, on average.
+
+    ratio : forecast / actual, geometric mean over the origins; above 1 they were too high.
+    spread : standard deviation by chance of its logarithm: that which the forecasts gave themselves. It does
+        not shrink with the number of origins, since their years overlap.
+    """
+
+    ratio: float
+    spread: float
+    n_origins: int
+
+    def correct(self, forecast: TotalForecast) -> TotalForecast:
+        """Divide a forecast by the ratio; the range grows by the chance in the correction."""
+        expected = forecast.expected / self.ratio
+        low, high = forecast.forecast_low / self.ratio, forecast.forecast_high / self.ratio
+        if not expected > 0:
+            return forecast
+        reach = ndtri(0.975) * self.spread
+        return replace(
+            forecast,
+            expected=expected,
+            forecast_low=expected * np.exp(-np.hypot(np.log(expected / low), reach)),
+            forecast_high=expected * np.exp(np.hypot(np.log(high / expected), reach)),
+        )
+
+
+def past_bias(past: pd.DataFrame, *, quantity: str = "purchases") -> PastBias | None:
+    """Return the mean error of the forecasts made before; None where none was made.
+
+    Parameters
+    ----------
+    past : `forecast_origins` or `past_forecasts`: forecasts of the same length as the one to correct, on the
+        season's clock, with the models' own ranges. Take the last ones only where the base has changed.
+    """
+    rows = past[past.index.get_level_values("quantity") == quantity]
+    rows = rows[["expected", "actual", "forecast_low", "forecast_high"]].astype(float).dropna()
+    rows = rows[(rows["expected"] > 0) & (rows["actual"] > 0)]
+    if rows.empty:
+        return None
+    ratio = np.exp(np.log(rows["expected"] / rows["actual"]).mean())
+    widths = np.log(rows["forecast_high"] / rows["forecast_low"]) / (2 * ndtri(0.975))
+    return PastBias(float(ratio), float(widths.mean()), len(rows))
 
 
 def forecast_total(
@@ -144,6 +193,7 @@ def forecast_origins(
     fit: Callable[[pd.DataFrame], Fit[PurchaseModel]],
     spend: Callable[[pd.DataFrame], Fit[GammaGamma]] | None = None,
     months: int = 12,
+    season: Season = NO_SEASON,
 ) -> pd.DataFrame:
     """Forecast from several past days with what was known then, and compare with what happened.
 
@@ -151,11 +201,13 @@ def forecast_origins(
     ----------
     origins : last days of what each fit may see; `months` after each must have been observed.
     fit, spend : how to fit, such as `fit_pareto_nbd` and `fit_gamma_gamma`.
+    season : on whose clock to fit and forecast. It tells months apart and no year from another, so that one
+        estimated today may be used for the past.
 
     Returns
     -------
-    `compare_forecast` for customers with complete histories, index (origin, quantity). A year from either
-    half of the year holds every season once, so that origins differ by what was known, not by the season.
+    `compare_forecast` for customers with complete histories, index (origin, quantity). Without a season a
+    forecast from the end of the strong months is too high, since many have just bought.
     """
     from crm_analysis.customers import split_holdout  # reads a log, and so needs the engine
 
@@ -169,7 +221,8 @@ def forecast_origins(
                 f"forecast_origins: at {origin} none of {len(complete)} customers has a complete history; "
                 "take later origins, or tell the door that the log is a closed cohort"
             )
-        calibration, holdout = calibration[complete], holdout[complete]
+        calibration = season.on_clock(calibration[complete], observed_until=origin)
+        holdout = season.holdout_on_clock(holdout[complete], observed_until=origin)
         amounts = spend(calibration) if spend is not None else None
         tables[pd.Timestamp(origin)] = compare_forecast(
             calibration, holdout, purchases=fit(calibration), spend=amounts
