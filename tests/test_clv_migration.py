@@ -126,6 +126,9 @@ class TestRates:
         assert wide("n_bought") == [[1, 0], [0, 0], [0, 1]]
         assert wide("share_bought") == [[0.5, 0], [0, 0], [0, 1]]
         assert table["p_buy"].tolist() == table["share_bought"].tolist()
+        # Two purchases in one month are one month with a purchase.
+        three = purchase_rates(log, by="month", n_periods=1, n_frequencies=3)
+        assert three["n"].tolist() == [2, 1, 1]
 
     def test_small_cells_are_drawn_towards_their_recency(self):
         log = log_of(ROWS, until="2024-07-15", closed_cohort=True)
@@ -185,16 +188,19 @@ class TestStopRule:
         poor = stop_contact(p_buy / 10, contribution=60, contact_cost=2, rate_per_period=0.25)
         assert (poor.stop_after[1], poor.new_customer) == (0, 60)
 
-    def test_no_other_limit_is_worth_more(self):
-        rule = stop_contact(catalogue(), **MAIL)
-        best = contact_value(catalogue(), stop_after=rule.stop_after, **MAIL)
+    @pytest.mark.parametrize("rate", [0.03, 0.3])
+    def test_no_other_limit_is_worth_more(self, rate):
+        terms = MAIL | {"rate_per_period": rate}
+        rule = stop_contact(catalogue(), **terms)
+        best = contact_value(catalogue(), stop_after=rule.stop_after, **terms)
         pd.testing.assert_frame_equal(best, rule.values)
         for frequency in catalogue().columns:
             for change in (-1, 1):
                 other = rule.stop_after.copy()
                 other[frequency] += change
-                worse = contact_value(catalogue(), stop_after=other, **MAIL)
-                assert worse.loc[1, 1] < best.loc[1, 1]
+                worse = contact_value(catalogue(), stop_after=other, **terms)
+                assert (worse < best + 1e-12).all(axis=None)
+                assert worse[frequency].lt(best[frequency]).any()
 
     def test_a_limit_for_all_is_a_chain(self):
         """One frequency: values are those of the chain by recency, rewards counted when they fall due."""
