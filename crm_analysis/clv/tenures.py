@@ -58,14 +58,15 @@ def check_tenures(contracts: pd.DataFrame) -> tuple[FloatArray, BoolArray]:
         A column is missing, or a tenure is missing, negative or not whole, or ended before it began.
     """
     check_setting(contracts.columns, wanted="contracts")
-    tenure, ended = contracts["tenure"].to_numpy(float), contracts["ended"].to_numpy()
-    if contracts["ended"].isna().any() or not set(np.unique(ended)) <= {True, False}:
+    tenure = contracts["tenure"].to_numpy(float)
+    if not contracts["ended"].isin([True, False]).all():
         raise DataError("contracts: ended must be True or False in every row; False is still running")
+    ended = contracts["ended"].to_numpy(bool)
     problems = {
         "a tenure that is missing, negative or not whole (it counts periods completed)": ~(
             (tenure >= 0) & (tenure == np.round(tenure))
         ),
-        "a contract that ended before its first period was over (tenure 0)": (tenure == 0) & (ended == True),  # noqa: E712
+        "a contract that ended before its first period was over (tenure 0)": (tenure == 0) & ended,
     }
     for what, bad in problems.items():
         if bad.any():
@@ -74,7 +75,7 @@ def check_tenures(contracts: pd.DataFrame) -> tuple[FloatArray, BoolArray]:
                 f"contracts: {what} in {bad.sum()} of {len(contracts)} rows, first "
                 f"{contracts.index[first]!r}: tenure {contracts['tenure'].iloc[first]}"
             )
-    return tenure, ended.astype(bool)
+    return tenure, ended
 
 
 def _from_customers(contracts: pd.DataFrame) -> pd.DataFrame:
