@@ -85,7 +85,10 @@ class Season:
         ----------
         observed_until : last day of the calibration, after which the holdout begins.
         """
-        days = {float(d): self.days(f"{d} days", observed_until=observed_until) for d in holdout["duration"]}
+        days = {
+            float(d): self.days(f"{d} days", observed_until=observed_until)
+            for d in holdout["duration"].unique()
+        }
         return holdout.assign(duration=holdout["duration"].astype(float).map(days))
 
     def days(self, horizon: Day, *, observed_until: Day) -> float:
