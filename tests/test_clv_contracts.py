@@ -35,7 +35,7 @@ def test_a_table_is_told_by_its_columns(kind):
     found = crm.clv.setting(TABLES[kind])
     assert found.name == kind
     assert found.contractual == (kind == "contracts")
-    assert found.models[0] in MODELS[kind] or kind == "purchases"
+    assert found.models[0] in MODELS[kind]
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -45,7 +45,7 @@ def test_every_model_refuses_every_other_setting_and_names_the_right_one(kind, g
         return
     for model in MODELS[kind]:
         with pytest.raises(
-            DataError, match=f"describe another setting: .*Use {MODELS[given][0]}|Use fit_mbg_nbd"
+            DataError, match=f"another setting: .* Use .*{MODELS[given][0]}.*; the model asked"
         ):
             getattr(crm.clv, model)(TABLES[given])
 
@@ -66,7 +66,7 @@ def test_two_answers_decide(stated, name):
 
 
 def test_a_workspace_says_whether_there_are_contracts():
-    workspace = read_workspace("data/demo.toml")
+    workspace = read_workspace("demo")
     assert crm.clv.setting(workspace).name == "purchases"
     assert crm.clv.setting(workspace, fixed_opportunities=True).name == "opportunities"
     assert crm.clv.setting(workspace.model_copy(update={"contracts": True})).models == ("fit_sbg", "fit_bdw")
@@ -148,7 +148,7 @@ def test_impossible_dates_are_refused(row, message):
 
 
 def test_a_unit_is_whole():
-    with pytest.raises(ConfigError, match="unit '1.5 months': expected whole days, weeks, months or years"):
+    with pytest.raises(ConfigError, match=r"unit '1\.5 months': expected whole days, weeks, months or years"):
         summarised([("2023-01-01", None)], "1.5 months")
 
 

@@ -381,7 +381,7 @@ def test_timing_has_no_default():
 
 
 def test_probabilities_are_below_1():
-    with pytest.raises(ConfigError, match="dW: theta must be a probability below 1, got 1.2"):
+    with pytest.raises(ConfigError, match=r"dW: theta must be a probability below 1, got 1\.2"):
         Dw(theta=1.2, c=1)
 
 
