@@ -59,12 +59,6 @@ def test_the_customer_of_the_papers_spreadsheet_is_forecast_as_published(calibra
     assert bg_nbd.model.expected_purchases(one, horizon="39 weeks").item() == pytest.approx(1.2259, abs=1e-4)
 
 
-def test_gamma_gamma_is_estimated_as_published(calibration):
-    """Fader & Hardie (2013), note 025: p 6.25, q 3.74, gamma 15.44 from 946 customers."""
-    model = crm.clv.fit_gamma_gamma(calibration).model
-    assert (round(model.p, 2), round(model.q, 2), round(model.gamma, 2)) == (6.25, 3.74, 15.44)
-
-
 def test_a_purchase_for_nothing_is_a_purchase(cdnow, calibration):
     """Eight customers bought once, for 0.00; without them the log likelihood is not the published one."""
     for_nothing = calibration.query("n_repeat == 0 and total_amount == 0")

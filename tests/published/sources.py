@@ -21,6 +21,8 @@ CITATIONS = {
     f"applications. {JIM} 12(1), 17-30.",
     "Blattberg & Deighton": "Blattberg, R. C. & Deighton, J. (1996). Manage marketing by the customer equity "
     "test. Harvard Business Review 74(4), 136-144.",
+    "CDNOW data": "Fader, P. S. & Hardie, B. G. S. CDNOW data, as distributed with the papers and with lifetimes: "
+    "rows, duplicates and moments counted from the files.",
     "CLVTools": "Bachmann, P., Kuebler, N., Meierer, M., Näf, J., Oblander, E. S. & Schilter, P. CLVTools: "
     "tools for customer lifetime value estimation (R package), its tests.",
     "Fader & Hardie (2007)": "Fader, P. S. & Hardie, B. G. S. (2007). How to project customer retention. "
@@ -50,6 +52,8 @@ CITATIONS = {
     "Sherden": "Sherden, W. A. (1994). Market Ownership: The Art and Science of Becoming #1. Amacom.",
     "Wübben": "Wübben, M. & von Wangenheim, F. (2008). Instant customer base analysis: managerial heuristics "
     "often “get it right”. Journal of Marketing 72(3), 82-93.",
+    "lifetimes": "Davidson-Pilon, C. lifetimes: measure customer lifetime value in Python, version 0.11.3, its "
+    "tests.",
     "phpOMS": "phpOMS (Karaka), library for PHP: tests of its marketing metrics. github.com/Karaka-Management/phpOMS.",
 }
 
