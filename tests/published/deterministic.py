@@ -126,7 +126,6 @@ def multiple(kept: float, rate: float, first_payment: str = "just received") -> 
 def multiples() -> list[Published]:
     """Rows with one constant retention probability."""
     rates = (0.10, 0.12, 0.14, 0.16)
-    knox = "Knox, customer lifetime value lab (Tilburg University), values with constant retention"
     return [
         Published(RECONCILING, "case 1, first payment at once", "366.67", partial(case, "today")),
         Published(
@@ -166,15 +165,6 @@ def multiples() -> list[Published]:
                     retention_probability=0.85,
                 ).value
             ),
-        ),
-        Published(
-            knox, "100 a year, retention .79517, 10%", "360.86", lambda: 100 * multiple(0.79517, 0.1, "today")
-        ),
-        Published(
-            knox,
-            "subscription of 11 a month, churn .009, 1% a month",
-            "573.74",
-            lambda: 11 * multiple(0.991, 0.01),
         ),
         Published(
             "Kumar & Reinartz, Customer Relationship Management, past customer value",
