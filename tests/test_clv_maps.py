@@ -81,12 +81,20 @@ def test_customers_silent_for_longer_than_the_map_are_on_no_cell():
     assert table["n_customers"].sum() == len(BASE) - 6
 
 
-@pytest.mark.parametrize(("largest", "up_to"), [(1, 5), (12, 12), (300, 40)])
-def test_the_map_reaches_as_far_as_the_base(largest, up_to):
-    base = pd.DataFrame({"n_repeat": [largest] * 50, "t_last": 300, "t_observed": range(310, 360)})
+def test_a_customer_buys_once_a_day_at_most():
+    daily = alive_map(PARETO, BASE, t_observed=20, up_to=5, steps=21)
+    longest = daily.groupby("n_repeat")["days_since_last"].max()
+    assert longest.to_dict() == {0: 20, 1: 19, 2: 18, 3: 17, 4: 16, 5: 15}
+
+
+@pytest.mark.parametrize(
+    ("repeats", "up_to"), [([1] * 50, 5), (range(21), 19), ([*range(300)], 40)], ids=["few", "some", "many"]
+)
+def test_the_map_reaches_as_far_as_the_base(repeats, up_to):
+    base = pd.DataFrame({"n_repeat": repeats, "t_last": 300}).assign(t_observed=lambda t: 310 + t.index)
     table = alive_map(PARETO, base, steps=5)
     assert table["n_repeat"].max() == up_to
-    assert table["t_observed"].max() == 359
+    assert table["t_observed"].max() == 309 + len(base)
     assert table["days_since_last"].nunique() == 5
 
 

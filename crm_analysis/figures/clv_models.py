@@ -70,13 +70,14 @@ def plot_frequency_fit(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     places = np.arange(len(table))
     for name, label, colour, side in (
-        ("actual", "what happened", GREY, -0.2), ("expected", "expected", FIRM_COLOURS[0], 0.2)
+        ("actual", "what happened", GREY, -1), ("expected", "expected", FIRM_COLOURS[0], 1)
     ):  # fmt: skip
-        bars = ax.bar(places + side, table[name], 0.38, color=colour, label=label)
+        bars = ax.bar(places + 0.2 * side, table[name], 0.38, color=colour, label=label)
         for bar, n in zip(bars, table["actual"], strict=True):
             bar.set_alpha(0.45 if n < FEW else 1.0)
+            # A little outwards, so that the long numbers of a pair do not run into each other.
             ax.annotate(
-                f"{bar.get_height():,.0f}", (bar.get_x() + 0.19, bar.get_height()), (0, 2),
+                f"{bar.get_height():,.0f}", (bar.get_x() + 0.19, bar.get_height()), (3 * side, 2),
                 textcoords="offset points", ha="center", fontsize=8, color=INK,
             )  # fmt: skip
     ax.set_xticks(places, [str(n) for n in table.index])
@@ -138,7 +139,9 @@ def plot_value_map(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) ->
     if len(levels):
         colours = plt.get_cmap("Blues")(np.linspace(0.5, 1.0, len(levels)))
         lines = ax.contour(x, y, grid, levels=levels, colors=colours, linewidths=1.6)
-        ax.clabel(lines, fmt=lambda value: f"{value:,.10g}", fontsize=9, colors=INK)
+        longest = [max(segments, key=len) for segments in lines.allsegs if segments]
+        places = [tuple(line[len(line) // 2]) for line in longest]
+        ax.clabel(lines, fmt=lambda value: f"{value:,.10g}", fontsize=9, colors=INK, manual=places)
     ax.plot([], [], color=plt.get_cmap("Blues")(0.75), linewidth=1.6, label=f"equal value ({unit})")
     _best(ax, x, y, grid)
     _history_axes(ax)
