@@ -100,3 +100,10 @@ def test_imports_are_cheap(statement, limit):
 def test_every_public_name_is_there():
     missing = "[name for name in dir(crm) if getattr(crm, name, None) is None]"
     assert in_a_fresh_python(f"import crm_analysis as crm; print({missing})") == "[]"
+
+
+def test_no_module_of_customer_value_hides_a_public_name():
+    """Once imported, a module called like a function would be what the package's attribute is."""
+    from crm_analysis import clv
+
+    assert not {path.stem for path in (PACKAGE / "clv").glob("*.py")} & set(clv.__all__)
