@@ -137,6 +137,9 @@ class Firm(Settings):
     service: Source | None = None
     rates: RatesSource | None = None
     control: Control | None = None
+    season: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
+        default=None, min_length=12, max_length=12
+    )
     purchase_model: PurchaseModelKept | None = None
 
     @model_validator(mode="after")

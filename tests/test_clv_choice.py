@@ -16,7 +16,7 @@ from crm_analysis.clv.choice import against_rules, choose_model
 from crm_analysis.clv.dependence import Dependence, frequency_and_amount
 from crm_analysis.clv.estimates import parameter_table
 from crm_analysis.clv.holdout import evaluate_holdout
-from crm_analysis.clv.kept import firm_choice
+from crm_analysis.clv.kept import firm_models
 from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.margin import firm_margin
 from crm_analysis.clv.nbd import fit_nbd
@@ -133,18 +133,21 @@ def test_where_nobody_is_seen_to_leave_nbd_stands_in(choose):
 
 def test_nobody_determines_nothing(choose):
     found = choose(cdnow().iloc[:0])
-    assert (found.name, found.reason, found.n_fitted, found.other) == (None, "none", 0, None)
+    assert (found.name, found.reason, len(found.fitted), found.other) == (None, "none", 0, None)
     assert found.look_back is None
 
 
 def test_past_days_are_of_customers_with_complete_histories():
     workspace = open_workspace(ROOT / "data" / "demo.toml")
     log = workspace.transactions("b")
-    found = firm_choice(workspace, "b", log=log, customers=summarise_customers(log))
+    models = firm_models(workspace, "b", log=log, customers=summarise_customers(log))
+    found = models.choice
+    assert models.season.source == "estimated"
+    assert "MBG/CNBD-2" in found.scores  # firm B's customers buy with mild regularity
     assert found.look_back == LookBack(date(2024, 12, 31), date(2025, 12, 31))
     assert list(found.scores.index.astype(str)) == ["2023-12-31", "2024-06-30", "2024-12-31"]
     assert (found.quality.metrics["n_customers"] == 799).all()
-    assert found.n_fitted == 1150
+    assert len(found.fitted) == 1150
     named = found.metrics(lambda key, days: f"{key} {days}")
     assert list(named.index)[-3:] == [f"rule_{key} 64" for key in RULES]
     assert found.buyers["n_bought"] == pytest.approx(308)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_analysis.clv.kept import choose_anew, firm_choice, write_model
+from crm_analysis.clv.kept import choose_anew, firm_models, steps, write_model
+from crm_analysis.clv.regularity import Regularity
 from crm_analysis.customers import summarise_customers
 from crm_analysis.doors.store import open_workspace
 from crm_analysis.errors import ConfigError
@@ -65,16 +66,44 @@ def test_an_unknown_model_is_refused(demo):
         read_workspace(demo)
 
 
+@pytest.mark.parametrize(
+    ("k", "low", "expected"), [(1.4, 1.3, 2), (1.4, 0.9, 1), (0.9, 0.8, 1), (3.4, 3.2, 3), (30.0, 20.0, 9)]
+)
+def test_steps_are_tried_where_purchases_are_surely_not_at_random(k, low, expected):
+    assert steps(Regularity(k, low, 2 * k, 100, 300, 900.0)) == expected
+    assert steps(None) == 1
+
+
+def test_a_given_season_goes_before_an_estimated_one(demo):
+    flat = "season = [1.0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2.0]"
+    demo.write_text(demo.read_text().replace("[firms.b]\n", f"[firms.b]\n{flat}\n"))
+    write_model(demo, "b", name="BG/NBD", chosen_at=DAY)
+    workspace = open_workspace(demo)
+    log = workspace.transactions("b")
+    found = firm_models(workspace, "b", log=log, customers=summarise_customers(log), revisited=False)
+    assert found.season.source == "given"
+    assert found.season.index[11] == pytest.approx(2 * found.season.index[0])
+
+
+@pytest.mark.parametrize("season", ["[1, 2]", "[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"])
+def test_a_season_that_is_none_is_refused(demo, season):
+    demo.write_text(demo.read_text().replace("[firms.b]\n", f"[firms.b]\nseason = {season}\n"))
+    with pytest.raises(ConfigError, match=r"firms\.b\.season"):
+        read_workspace(demo)
+
+
 def test_pages_use_what_is_kept_until_it_is_chosen_again(demo):
     write_model(demo, "b", name="BG/NBD", chosen_at=DAY)
     workspace = open_workspace(demo)
     log = workspace.transactions("b")
     customers = summarise_customers(log)
-    kept = firm_choice(workspace, "b", log=log, customers=customers, revisited=False)
+    kept = firm_models(workspace, "b", log=log, customers=customers, revisited=False).choice
     assert (kept.name, kept.reason, kept.origins) == ("BG/NBD", "kept", [])
     chosen = choose_anew(workspace, "b", until=DAY)
     assert chosen.reason == "log score"
-    assert chosen.name == chosen.scores.sub(chosen.scores["BG/NBD"], axis=0).mean().idxmax() != "BG/NBD"
+    assert (
+        chosen.name == chosen.scores.drop(columns="NBD").sub(chosen.scores["BG/NBD"], axis=0).mean().idxmax()
+    )
     stands = read_workspace(demo).firms["b"].purchase_model
     assert (stands.name, stands.chosen_at) == (chosen.name, DAY)
     shutil.rmtree(demo.parent / ".checked", ignore_errors=True)

@@ -13,6 +13,7 @@ from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.origins import Origin, difference, log_scores, revisit
 from crm_analysis.clv.outlook import Models, fit_models
 from crm_analysis.clv.pareto_nbd import ParetoNbd
+from crm_analysis.clv.season import given_season
 from crm_analysis.doors.transactions import read_transactions
 
 BACK = LookBack(date(1997, 9, 30), date(1998, 6, 30))
@@ -88,5 +89,8 @@ def test_revisiting_fits_with_what_was_known_then():
     known = fit_models(cdnow(), only=["BG/NBD"]).purchases["BG/NBD"].model
     assert found.models.purchases["BG/NBD"].model.parameters == pytest.approx(known.parameters)
     assert found.holdout["n_holdout"].sum() == 1882
-    only = revisit(log, look_backs=[BACK], only=["BG/NBD"])[0]
-    assert list(only.models.purchases) == ["BG/NBD"]
+    slow_year = given_season([1.0] * 9 + [0.5] * 3)
+    on_clock = revisit(log, look_backs=[BACK], season=slow_year, k=2)[0]
+    assert "MBG/CNBD-2" in on_clock.models.purchases
+    assert (on_clock.holdout["duration"] < 273).all()  # the weak months are October to December
+    assert (on_clock.known["t_observed"] > found.known["t_observed"]).any()

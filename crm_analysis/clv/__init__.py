@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from crm_analysis.clv.beyond_log import value_by_model
     from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
     from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
+    from crm_analysis.clv.bootstrap import Bootstrap
     from crm_analysis.clv.by_period import forecast_by_period
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
     from crm_analysis.clv.cohorts import cohort_errors
     from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
     from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
+    from crm_analysis.clv.covariate_fits import fit_with_covariates
+    from crm_analysis.clv.covariates import WithCovariates
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
     from crm_analysis.clv.equity import RollForward, customer_equity, equity_roll_forward
     from crm_analysis.clv.estimates import SecondOpinion, parameter_table
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
         payment_cases,
     )
     from crm_analysis.clv.nbd import Nbd, fit_nbd
+    from crm_analysis.clv.nested import LikelihoodRatio, likelihood_ratio
     from crm_analysis.clv.new_customer import clv_new
     from crm_analysis.clv.newcomers import NewForecast, forecast_new
     from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
@@ -93,6 +97,8 @@ if TYPE_CHECKING:
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
+    "Bootstrap": "bootstrap",
+    "LikelihoodRatio": "nested",
     "NO_SEASON": "season",
     "BandedGammaGamma": "spend",
     "BassGrowth": "firm_value",
@@ -130,6 +136,7 @@ _HOMES = {
     "SpendingPlan": "spending",
     "StopRule": "contact",
     "TotalForecast": "forecast",
+    "WithCovariates": "covariates",
     "against_rules": "choice",
     "alive_map": "maps",
     "at_stake": "unlikely",
@@ -174,6 +181,7 @@ _HOMES = {
     "fit_pareto_nbd": "pareto_nbd",
     "fit_sbg": "retention_fits",
     "fit_spend": "spend",
+    "fit_with_covariates": "covariate_fits",
     "fixed_life_error": "multiples",
     "forecast_amount": "forecast",
     "forecast_by_period": "by_period",
@@ -185,6 +193,7 @@ _HOMES = {
     "frequency_fit": "goodness",
     "from_lifetimes": "second_opinion",
     "given_season": "season",
+    "likelihood_ratio": "nested",
     "log_scores": "origins",
     "longest_look_back": "look_back",
     "look_backs": "look_back",
@@ -230,6 +239,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bootstrap",
+    "LikelihoodRatio",
     "NO_SEASON",
     "BandedGammaGamma",
     "BassGrowth",
@@ -267,6 +278,7 @@ __all__ = [
     "SpendingPlan",
     "StopRule",
     "TotalForecast",
+    "WithCovariates",
     "against_rules",
     "alive_map",
     "at_stake",
@@ -311,6 +323,7 @@ __all__ = [
     "fit_pareto_nbd",
     "fit_sbg",
     "fit_spend",
+    "fit_with_covariates",
     "fixed_life_error",
     "forecast_amount",
     "forecast_by_period",
@@ -322,6 +335,7 @@ __all__ = [
     "frequency_fit",
     "from_lifetimes",
     "given_season",
+    "likelihood_ratio",
     "log_scores",
     "longest_look_back",
     "look_backs",

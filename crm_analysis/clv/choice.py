@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.gamma_gamma import GammaGamma
 from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
 from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.origins import Origin, difference, log_scores
 from crm_analysis.clv.outlook import Models, fit_models, is_model
 from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.spend import SpendFit
 
 NOT_FOR_ONCE = "BG/NBD"  # takes everybody who bought once for a customer still
 
@@ -33,12 +33,12 @@ class Choice:
     scores : `log_scores` of the origins; origins : those revisited, earliest first.
     quality : of the models at the last origin; None without one.
     models : every model fitted to the complete histories, and why the others were not.
-    n_fitted : customers with complete histories.
+    customers : all customers on the clock that the models run on; those with complete histories are fitted.
     """
 
     name: str | None
     purchases: Fit[PurchaseModel] | None
-    spend: Fit[GammaGamma] | None
+    spend: SpendFit | None
     reason: str
     other: str | None
     lead: float
@@ -48,7 +48,12 @@ class Choice:
     origins: Sequence[Origin]
     quality: HoldoutQuality | None
     models: Models
-    n_fitted: int
+    customers: pd.DataFrame
+
+    @property
+    def fitted(self) -> pd.DataFrame:
+        """Customers with complete histories, whom the models are fitted to."""
+        return self.customers[self.customers["history_complete"]]
 
     @property
     def usable(self) -> bool:
@@ -129,7 +134,7 @@ class Choice:
             "lead_error": self.lead_error,
             "n_origins": len(self.origins),
             "share_once": self.share_once,
-            "n": self.n_fitted,
+            "n": len(self.fitted),
         }
 
 
@@ -145,7 +150,7 @@ def choose_model(
 
     Parameters
     ----------
-    customers : `summarise_customers(log)`.
+    customers : `summarise_customers(log)`, on the clock of the season that the origins are on.
     origins : `revisit(log, ...)`.
     kept : name of the model to use whatever it scores; where the customers do not determine it, the rules
         choose as if none were kept.
@@ -174,7 +179,7 @@ def choose_model(
         origins=origins,
         quality=_judge(last) if last else None,
         models=models,
-        n_fitted=len(complete),
+        customers=customers,
     )
 
 
@@ -208,8 +213,9 @@ def against_rules(metrics: pd.DataFrame, *, model: str | None) -> tuple[str, dic
 
 
 def _judge(origin: Origin) -> HoldoutQuality | None:
-    models = origin.models.purchases
-    return evaluate_holdout(origin.calibration, origin.holdout, models=models) if models else None
+    models, known = origin.models.purchases, origin.calibration
+    silence = (pd.Timestamp(origin.look_back.at) - known["last_at"]).dt.days if "last_at" in known else None
+    return evaluate_holdout(known, origin.holdout, models=models, silence=silence) if models else None
 
 
 def _rank(models: Models, scores: pd.DataFrame, share_once: float) -> tuple[list[str], str]:

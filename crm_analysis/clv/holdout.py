@@ -55,6 +55,7 @@ def evaluate_holdout(
     holdout: pd.DataFrame,
     *,
     models: Mapping[str, Fit[PurchaseModel] | PurchaseModel],
+    silence: pd.Series | None = None,
     hiatus_days: int | None = None,
 ) -> HoldoutQuality:
     """Evaluate forecasts made at the end of the calibration against the holdout.
@@ -63,12 +64,14 @@ def evaluate_holdout(
     ----------
     calibration, holdout : the two tables of `split_holdout`.
     models : fitted to the calibration, by the name to show.
+    silence : days since the last purchase, where the tables are on a season's clock and the rule is not.
     hiatus_days : silence after which the hiatus rule calls a customer gone; by default the best in hindsight.
     """
     actual = _actual(calibration, holdout)
     horizon = holdout_horizon(holdout)
     predictions = {name: _of_model(model_of(model), calibration, horizon) for name, model in models.items()}
-    silent = (calibration["t_observed"] - calibration["t_last"]).to_numpy(float)
+    silence = calibration["t_observed"] - calibration["t_last"] if silence is None else silence
+    silent = silence.loc[calibration.index].to_numpy(float)
     cutoff = _best_cutoff(silent, actual > 0) if hiatus_days is None else hiatus_days
     baselines = _baselines(calibration, float(horizon.split()[0]), silent, cutoff)
     return HoldoutQuality(

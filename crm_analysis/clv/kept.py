@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.choice import Choice, choose_model
 from crm_analysis.clv.look_back import look_backs
-from crm_analysis.clv.origins import Origin, revisit
+from crm_analysis.clv.origins import revisit
+from crm_analysis.clv.outlook import ON_SCHEDULE
+from crm_analysis.clv.regularity import Regularity, purchase_regularity
+from crm_analysis.clv.season import Season
+from crm_analysis.clv.seasonality import season_of
 from crm_analysis.customers import summarise_customers
 from crm_analysis.errors import ConfigError, FitError
 
@@ -21,9 +27,21 @@ if TYPE_CHECKING:
     from crm_analysis.doors.transactions import Transactions
 
 
-def firm_choice(
+@dataclass(frozen=True)
+class FirmModels:
+    """What a firm's customers are valued with.
+
+    season : of the clock that the models run on; regularity : of purchases, None where too few were made.
+    """
+
+    choice: Choice
+    season: Season
+    regularity: Regularity | None
+
+
+def firm_models(
     workspace: OpenWorkspace, firm: str, *, log: Transactions, customers: pd.DataFrame, revisited: bool = True
-) -> Choice:
+) -> FirmModels:
     """Fit a firm's models: the one that the workspace keeps is used, without one it is chosen here.
 
     Parameters
@@ -31,9 +49,15 @@ def firm_choice(
     log, customers : of the firm; `summarise_customers(log)`.
     revisited : whether past origins are revisited although the model is kept; they take most of the time.
     """
-    kept = workspace.settings.firm(firm).purchase_model
-    origins = _revisit(log, customers) if revisited or kept is None else []
-    return choose_model(customers, origins=origins, kept=kept.name if kept else None)
+    settings = workspace.settings.firm(firm)
+    kept = settings.purchase_model
+    return _fit(
+        log,
+        customers,
+        season=season_of(log, given=settings.season),
+        kept=kept.name if kept else None,
+        revisited=revisited or kept is None,
+    )
 
 
 def choose_anew(workspace: OpenWorkspace, firm: str, *, until: date | None = None) -> Choice:
@@ -49,8 +73,8 @@ def choose_anew(workspace: OpenWorkspace, firm: str, *, until: date | None = Non
         The customers determine no model; the file stays as it was.
     """
     log = workspace.transactions(firm, until=until)
-    customers = summarise_customers(log)
-    choice = choose_model(customers, origins=_revisit(log, customers))
+    season = season_of(log, given=workspace.settings.firm(firm).season)
+    choice = _fit(log, summarise_customers(log), season=season, kept=None, revisited=True).choice
     if choice.name is None:
         raise FitError(f"{workspace.firm_name(firm)}: {'; '.join(choice.models.refused.values())}")
     write_model(workspace.settings.path, firm, name=choice.name, chosen_at=log.observed_until)
@@ -96,6 +120,27 @@ def _said(text: str, firm: str) -> object:
         return None
 
 
-def _revisit(log: Transactions, customers: pd.DataFrame) -> list[Origin]:
+def _fit(
+    log: Transactions, customers: pd.DataFrame, *, season: Season, kept: str | None, revisited: bool
+) -> FirmModels:
+    found = _regularity(log)
+    k = int(kept.removeprefix(ON_SCHEDULE)) if kept and kept.startswith(ON_SCHEDULE) else steps(found)
     complete = customers[customers["history_complete"]]
-    return revisit(log, look_backs=look_backs(complete, observed_until=log.observed_until))
+    backs = look_backs(complete, observed_until=log.observed_until) if revisited else []
+    origins = revisit(log, look_backs=backs, season=season, k=k)
+    on_clock = season.on_clock(customers, observed_until=log.observed_until)
+    return FirmModels(choose_model(on_clock, origins=origins, kept=kept, k=k), season, found)
+
+
+def _regularity(log: Transactions) -> Regularity | None:
+    try:
+        return purchase_regularity(log)
+    except FitError:
+        return None
+
+
+def steps(found: Regularity | None) -> int:
+    """Steps to a purchase worth trying: 1 where purchases may come at random moments, else 2 to 9."""
+    if found is None or found.low <= 1:
+        return 1
+    return int(np.clip(np.floor(found.k + 0.5), 2, 9))

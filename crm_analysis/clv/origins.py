@@ -15,6 +15,7 @@ import pandas as pd
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.outlook import Models, fit_models
+from crm_analysis.clv.season import NO_SEASON, Season
 from crm_analysis.customers import split_holdout
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Origin:
     """A day in the past: the customers known then, the models fitted to them, and what the customers did.
 
-    known, happened : of `split_holdout`, all customers.
+    known, happened : of `split_holdout`, all customers, on the clock of the season.
     models : fitted to those with complete histories.
     """
 
@@ -45,14 +46,18 @@ class Origin:
         return self.happened[self.known["history_complete"]]
 
 
-def revisit(log: Transactions, *, look_backs: Sequence[LookBack], only: Sequence[str] = ()) -> list[Origin]:
+def revisit(
+    log: Transactions, *, look_backs: Sequence[LookBack], season: Season = NO_SEASON, k: int = 1
+) -> list[Origin]:
     """Fit the models again as of each look back.
 
     Parameters
     ----------
-    only : names of the models to fit; by default all.
+    season : on whose clock to fit and forecast; it tells months apart and no year from another, so that one
+        estimated today may be used for the past.
+    k : as for `fit_models`.
     """
-    return [_origin(log, back, only) for back in look_backs]
+    return [_origin(log, back, season, k) for back in look_backs]
 
 
 def log_scores(origins: Sequence[Origin]) -> pd.DataFrame:
@@ -91,10 +96,11 @@ def difference(origins: Sequence[Origin], *, better: str, worse: str) -> tuple[f
     return float(gains.mean()), float(np.sqrt((of_customers**2).sum()) / len(gains))
 
 
-def _origin(log: Transactions, back: LookBack, only: Sequence[str]) -> Origin:
-    calibration, holdout = split_holdout(log, at=back.at, until=back.until)
-    complete = calibration[calibration["history_complete"]]
-    return Origin(back, calibration, holdout, fit_models(complete, only=only))
+def _origin(log: Transactions, back: LookBack, season: Season, k: int) -> Origin:
+    known, happened = split_holdout(log, at=back.at, until=back.until)
+    on_clock = season.on_clock(known, observed_until=back.at)
+    models = fit_models(on_clock[on_clock["history_complete"]], k=k)
+    return Origin(back, on_clock, season.holdout_on_clock(happened, observed_until=back.at), models)
 
 
 def _scores(model: Any, origin: Origin) -> np.ndarray:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,13 @@ import pandas as pd
 from crm_analysis.clv.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.forecast import TotalForecast, compare_forecast, forecast_amount, forecast_total
-from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.gamma_gamma import GammaGamma
+from crm_analysis.clv.mbg_cnbd import fit_mbg_cnbd
 from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.nbd import fit_nbd
 from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
 from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.spend import SpendFit, fit_spend
 from crm_analysis.clv.value import HORIZON
 from crm_analysis.errors import FitError
 
@@ -46,7 +49,7 @@ class Models:
     """
 
     purchases: dict[str, Fit[PurchaseModel]]
-    spend: Fit[GammaGamma] | None
+    spend: SpendFit | None
     refused: dict[str, str]
 
 
@@ -72,14 +75,14 @@ def fit_models(customers: pd.DataFrame, *, k: int = 1, only: Sequence[str] = ())
         except FitError as error:
             refused[name] = str(error)
     try:
-        spend: Fit[GammaGamma] | None = _finite(fit_gamma_gamma(customers))
+        spend: SpendFit | None = _finite(fit_spend(customers))
     except FitError as error:
         spend, refused[GammaGamma.name] = None, str(error)
     return Models(purchases, spend, refused)
 
 
 def _known(k: int) -> Mapping[str, Any]:
-    return MODELS
+    return {**MODELS, f"{ON_SCHEDULE}{k}": partial(fit_mbg_cnbd, k=k)} if k > 1 else MODELS
 
 
 def season_seen(past: pd.DataFrame) -> str:
@@ -134,7 +137,7 @@ def forecast_groups(
     customers: pd.DataFrame,
     *,
     purchases: Fit[PurchaseModel],
-    spend: Fit[GammaGamma],
+    spend: SpendFit,
     past: pd.DataFrame,
     generator: np.random.Generator,
     draws: int = 100,
@@ -262,7 +265,7 @@ def _row(forecast: TotalForecast) -> dict[str, float]:
     return {name: getattr(forecast, name) for name in (*_FORECAST, "n_customers")}
 
 
-def _finite(spend: Fit[GammaGamma]) -> Fit[GammaGamma]:
+def _finite(spend: SpendFit) -> SpendFit:
     if not np.isfinite(spend.model.mean):
         raise FitError(
             f"Gamma-Gamma: q = {spend.model.q:.3g}, so the mean amount over all customers is infinite and "
