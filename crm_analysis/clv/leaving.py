@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1
 
-from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
+from crm_analysis.clv.fit import Estimation, Fit, Limit
 from crm_analysis.clv.histories import (
     FloatArray,
     Histories,
@@ -25,7 +25,10 @@ from crm_analysis.clv.histories import (
 )
 from crm_analysis.clv.poisson import PoissonModel
 from crm_analysis.clv.quadrature import over_time
-from crm_analysis.clv.starts import describe, purchase_rate
+from crm_analysis.clv.starts import describe, fit_histories, purchase_rate
+from crm_analysis.clv.tables import HistoryTables
+
+ROWS = 16_000  # histories at a time: what is computed of them stays within the processor's cache
 
 LIMITS = (
     Limit(frozenset("ab"), "infinity", "every customer leaves after a purchase with the same probability"),
@@ -119,46 +122,69 @@ def stays_often(a: float, b: FloatArray, n: FloatArray | float) -> FloatArray:
 def fit_leaving(model: type[L], customers: pd.DataFrame, *, unit: str) -> Fit[L]:
     """Fit one of the two by maximum likelihood; see `fit_bg_nbd`."""
     distinct, _ = distinct_histories(customers)
-    histories = purchase_histories(distinct, unit=unit)
-    rate = purchase_rate(histories)
+    return fit_histories(
+        lambda histories: _estimation(model, histories, unit), purchase_histories(distinct, unit=unit)
+    )
+
+
+def _estimation(model: type[L], histories: Histories, unit: str) -> Estimation[L]:
+    rate, tables = purchase_rate(histories), HistoryTables.of(histories, unit=unit)
     build: Callable[..., L] = lambda **parameters: model(**parameters, unit=unit)  # noqa: E731
-    return maximise(
-        Estimation(
-            name=model.name,
-            parameters=model.parameter_names(),
-            build=build,
-            rows=lambda parameters: log_likelihood(parameters, histories, early=model.early),
-            weights=histories.n_customers,
-            starts=[(r, r / rate, a, b) for r, a, b in ((0.4, 0.8, 2.5), (1.0, 0.2, 2.0), (0.1, 2.0, 2.0))],
-            limits=LIMITS,
-            data=describe(histories),
-        )
+    return Estimation(
+        name=model.name,
+        parameters=model.parameter_names(),
+        build=build,
+        rows=lambda parameters: log_likelihood(parameters, histories, early=model.early, tables=tables),
+        weights=histories.n_customers,
+        starts=[(r, r / rate, a, b) for r, a, b in ((0.4, 0.8, 2.5), (1.0, 0.2, 2.0), (0.1, 2.0, 2.0))],
+        limits=LIMITS,
+        data=describe(histories),
     )
 
 
 def log_likelihood(
-    parameters: FloatArray, histories: Histories, *, early: int
+    parameters: FloatArray, histories: Histories, *, early: int, tables: HistoryTables | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Log likelihood of each history at (r, alpha, a, b), and its slopes, shape (4, rows).
 
-    Each parameter may be one number or one per history.
+    Each parameter may be one number or one per history; `tables` are of the histories, and for the former.
     """
+    tables = tables or HistoryTables.plain(histories)
+    n = len(histories.n_repeat)
+    values, slopes = np.empty(n), np.empty((4, n))
+    for since in range(0, n, ROWS):
+        part = slice(since, since + ROWS)
+        here = parameters[:, part] if parameters.ndim == 2 else parameters
+        _fill(values[part], slopes[:, part], here, histories.n_repeat[part], early, tables.part(part))
+    return values, slopes
+
+
+def _fill(
+    values: FloatArray,
+    slopes: FloatArray,
+    parameters: FloatArray,
+    x: FloatArray,
+    early: int,
+    tables: HistoryTables,
+) -> None:
     r, alpha, a, b = parameters
-    x, t_last, t_observed = histories.n_repeat, histories.t_last, histories.t_observed
-    chances = x + early
-    before = b + np.maximum(chances, 1) - 1
-    log_last, log_observed = np.log(alpha + t_last), np.log(alpha + t_observed)
-    here = -(r + x) * log_observed
-    gone = np.where(chances > 0, np.log(a / before) - (r + x) * log_last, -np.inf)
-    either = np.logaddexp(here, gone)
-    left = np.exp(gone - either)
-    stayed = 1 - left
-    row = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + chances) - betaln(a, b) + either
-    shared = digamma(a + b) - digamma(a + b + chances)
-    slopes = [
-        digamma(r + x) - digamma(r) + np.log(alpha) - stayed * log_observed - left * log_last,
-        r / alpha - (r + x) * (stayed / (alpha + t_observed) + left / (alpha + t_last)),
-        shared + left / a,
-        shared + digamma(b + chances) - digamma(b) - left / before,
-    ]
-    return row, np.stack(slopes)
+    of_count, of_last, of_end = tables.n_repeat, tables.t_last, tables.t_observed
+    before = lambda x: b + np.maximum(x + early, 1) - 1  # noqa: E731
+    log_end, per_end = of_end(lambda t: np.log(alpha + t)), of_end(lambda t: 1 / (alpha + t))
+    waited = log_end - of_last(lambda t: np.log(alpha + t))
+    log_odds = of_count(lambda x: np.where(x + early > 0, np.log(a / before(x)), -np.inf)) + (r + x) * waited
+    less = np.exp(-np.abs(log_odds))
+    left = np.where(log_odds > 0, 1.0, less) / (1 + less)
+    bought = of_count(
+        lambda x: gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x + early) - betaln(a, b)
+    )
+    values[:] = bought - (r + x) * log_end + np.maximum(log_odds, 0) + np.log1p(less)
+    slopes[0] = of_count(lambda x: digamma(r + x) - digamma(r) + np.log(alpha)) - log_end + left * waited
+    slopes[1] = r / alpha - (r + x) * (per_end + left * (of_last(lambda t: 1 / (alpha + t)) - per_end))
+    stayed = of_count(lambda x: digamma(a + b) - digamma(a + b + x + early))
+    slopes[2] = stayed + left / a
+    slopes[3] = (
+        stayed
+        + of_count(lambda x: digamma(b + x + early) - digamma(b))
+        - left * of_count(lambda x: 1 / before(x))
+    )

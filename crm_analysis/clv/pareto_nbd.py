@@ -9,6 +9,7 @@ positive, and its gradient is an integral over the same nodes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma, exprel, gammaln, xlogy
 
-from crm_analysis.clv.fit import Estimation, Fit, Limit, maximise
+from crm_analysis.clv.fit import Estimation, Fit, Limit
 from crm_analysis.clv.histories import (
     BoolArray,
     FloatArray,
@@ -29,10 +30,12 @@ from crm_analysis.clv.histories import (
 from crm_analysis.clv.poisson import PoissonModel
 from crm_analysis.clv.purchases import NEGLIGIBLE
 from crm_analysis.clv.quadrature import legendre, over_time
-from crm_analysis.clv.starts import describe, purchase_rate
+from crm_analysis.clv.starts import describe, fit_histories, purchase_rate
+from crm_analysis.clv.tables import Table
 
-NODES = 20  # ten digits over parameters and histories far beyond any firm's
-ROWS = 5_000  # histories integrated at a time: their nodes stay within the processor's cache and memory
+# Logarithms by which the integrand may fall, and the nodes that give ten digits then.
+NODES = {2.0: 6, 8.0: 10, math.inf: 20}
+NUMBERS = 40_000  # moments of leaving at a time: they stay within the processor's cache
 
 LIMITS = (
     Limit(frozenset(["s", "beta"]), "infinity", "all customers have the same expected lifetime beta / s"),
@@ -65,9 +68,10 @@ class ParetoNbd(PoissonModel):
 
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
         each = np.broadcast_arrays(self.r, self.alpha, self.s, self.beta)
-        parts = _in_parts(parameters := np.array(each), histories)
-        chances = [_leaving(here, part).log_chance for here, part in parts]
-        return np.concatenate(chances) - _log_alive(parameters, histories)
+        parameters, chances = np.array(each), np.empty(len(histories.n_repeat))
+        for rows, here, part, nodes in _in_parts(parameters, histories):
+            chances[rows] = _leaving(here, part, nodes).log_chance
+        return chances - _log_alive(parameters, histories)
 
     def _expected(self, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # beta' / (s - 1) * (1 - (beta' / (beta' + ahead)) ** (s - 1)), written so that s may be 1.
@@ -136,55 +140,62 @@ def fit_pareto_nbd(customers: pd.DataFrame, *, unit: str = "7D") -> Fit[ParetoNb
     Source: Fader & Hardie (2005), "A note on deriving the Pareto/NBD model", section 4.
     """
     distinct, _ = distinct_histories(customers)
-    histories = purchase_histories(distinct, unit=unit)
-    rate, life = purchase_rate(histories), float(histories.t_observed.max())
-    return maximise(
-        Estimation(
-            name=ParetoNbd.name,
-            parameters=ParetoNbd.parameter_names(),
-            build=lambda **parameters: ParetoNbd(**parameters, unit=unit),
-            rows=lambda parameters: log_likelihood(parameters, histories),
-            weights=histories.n_customers,
-            starts=[
-                (r, r / rate, s, beta * life)
-                for r, s, beta in ((0.6, 0.6, 0.4), (1.0, 0.3, 0.3), (0.3, 3.0, 3.0))
-            ],
-            limits=LIMITS,
-            data=describe(histories),
-        )
+    return fit_histories(
+        lambda histories: _estimation(histories, unit), purchase_histories(distinct, unit=unit)
     )
 
 
-def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
+def _estimation(histories: Histories, unit: str) -> Estimation[ParetoNbd]:
+    rate, life = purchase_rate(histories), float(histories.t_observed.max())
+    counts = Table.of(histories.n_repeat, step=1.0)
+    return Estimation(
+        name=ParetoNbd.name,
+        parameters=ParetoNbd.parameter_names(),
+        build=lambda **parameters: ParetoNbd(**parameters, unit=unit),
+        rows=lambda parameters: log_likelihood(parameters, histories, counts=counts),
+        weights=histories.n_customers,
+        starts=[
+            (r, r / rate, s, beta * life)
+            for r, s, beta in ((0.6, 0.6, 0.4), (1.0, 0.3, 0.3), (0.3, 3.0, 3.0))
+        ],
+        limits=LIMITS,
+        data=describe(histories),
+    )
+
+
+def log_likelihood(
+    parameters: FloatArray, histories: Histories, *, counts: Table | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Log likelihood of each history at (r, alpha, s, beta), and its slopes, shape (4, rows).
 
-    Each parameter may be one number or one per history.
+    Each parameter may be one number or one per history; `counts` is a table of n_repeat, for the former.
     """
-    parts = [_log_likelihood(here, part) for here, part in _in_parts(parameters, histories)]
-    values, slopes = zip(*parts, strict=True)
-    return np.concatenate(values), np.concatenate(slopes, axis=1)
+    of_count, r, n = counts or Table(histories.n_repeat), parameters[0], len(histories.n_repeat)
+    values, slopes = np.empty(n), np.empty((4, n))
+    for rows, here, part, nodes in _in_parts(parameters, histories):
+        values[rows], slopes[:, rows] = _over_time(here, part, nodes)
+    values += of_count(lambda x: gammaln(r + x) - gammaln(r))
+    slopes[0] += of_count(lambda x: digamma(r + x) - digamma(r))
+    return values, slopes
 
 
-def _log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:
+def _over_time(parameters: FloatArray, histories: Histories, nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Log likelihood but for the gamma functions of n_repeat: alive until the end, or left before."""
     r, alpha, s, beta = parameters
-    x, end = histories.n_repeat, histories.t_observed
-    here = _log_alive(parameters, histories)
-    leaving = _leaving(parameters, histories)
+    k, at_alpha, at_beta = r + histories.n_repeat, alpha + histories.t_observed, beta + histories.t_observed
+    log_alpha, log_beta = np.log(at_alpha), np.log(at_beta)
+    here = -k * log_alpha - s * log_beta
+    leaving = _leaving(parameters, histories, nodes)
     either = np.logaddexp(here, leaving.log_chance)
     left = np.exp(leaving.log_chance - either)
     stayed = 1 - left
-    row = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + either
     slopes = [
-        digamma(r + x)
-        - digamma(r)
-        + np.log(alpha)
-        - stayed * np.log(alpha + end)
-        - left * leaving.mean(leaving.log_alpha),
-        r / alpha - (r + x) * (stayed / (alpha + end) + left * leaving.mean(1 / leaving.alpha)),
-        np.log(beta) - stayed * np.log(beta + end) + left * (1 / s - leaving.mean(leaving.log_beta)),
-        s / beta - stayed * s / (beta + end) - left * (s + 1) * leaving.mean(1 / leaving.beta),
+        np.log(alpha) - stayed * log_alpha - left * leaving.mean(leaving.log_alpha),
+        r / alpha - k * (stayed / at_alpha + left * leaving.mean(1 / leaving.alpha)),
+        np.log(beta) - stayed * log_beta + left * (1 / s - leaving.mean(leaving.log_beta)),
+        s / beta - stayed * s / at_beta - left * (s + 1) * leaving.mean(1 / leaving.beta),
     ]
-    return row, np.stack(slopes)
+    return r * np.log(alpha) + s * np.log(beta) + either, np.stack(slopes)
 
 
 def _log_alive(parameters: FloatArray, histories: Histories) -> FloatArray:
@@ -213,13 +224,13 @@ class _Leaving:
         return np.einsum("ij,ij->i", self.weight, values)
 
 
-def _leaving(parameters: FloatArray, histories: Histories) -> _Leaving:
+def _leaving(parameters: FloatArray, histories: Histories, nodes: int) -> _Leaving:
     """Integrate s (alpha + y)^-(r + x) (beta + y)^-(s + 1) over y from t_last to t_observed.
 
     On the scale u = log(y + min(alpha, beta)), up to where the integrand has died away.
     """
     r, alpha, s, beta = parameters
-    points, weights = legendre(NODES)
+    points, weights = legendre(nodes)
     k, since = r + histories.n_repeat, histories.t_last
     nearer, closer = np.minimum(alpha, beta), np.reshape(alpha <= beta, (-1, 1))
     until = _until(parameters, histories)
@@ -256,8 +267,22 @@ def _until(parameters: FloatArray, histories: Histories) -> FloatArray:
     return np.maximum(until, since)
 
 
-def _in_parts(parameters: FloatArray, histories: Histories) -> Iterator[tuple[FloatArray, Histories]]:
-    """Up to `ROWS` histories at a time, with their parameters: one column of them for all, or one each."""
-    for since in range(0, max(len(histories.n_repeat), 1), ROWS):
-        part = slice(since, since + ROWS)
-        yield parameters[:, part] if parameters.ndim == 2 else parameters, histories.take(part)
+def _in_parts(
+    parameters: FloatArray, histories: Histories
+) -> Iterator[tuple[IntArray, FloatArray, Histories, int]]:
+    """Which histories, their parameters (one column for all, or one each), themselves, and nodes enough."""
+    r, alpha, s, beta = parameters
+    nearer = np.minimum(alpha, beta) + histories.t_last
+    falls = (r + histories.n_repeat + s + 1) * np.log1p((histories.t_observed - histories.t_last) / nearer)
+    kinds = np.searchsorted(list(NODES), falls)
+    for kind, nodes in enumerate(NODES.values()):
+        rows = np.flatnonzero(kinds == kind)
+        size = NUMBERS // nodes
+        for since in range(0, len(rows), size):
+            part = rows[since : since + size]
+            yield (
+                part,
+                parameters[:, part] if parameters.ndim == 2 else parameters,
+                histories.take(part),
+                nodes,
+            )
