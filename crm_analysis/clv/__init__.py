@@ -97,14 +97,13 @@ if TYPE_CHECKING:
     from crm_analysis.clv.value import value_customers
 
 _HOMES = {
-    "Bootstrap": "bootstrap",
-    "LikelihoodRatio": "nested",
     "NO_SEASON": "season",
     "BandedGammaGamma": "spend",
     "BassGrowth": "firm_value",
     "Bdw": "retention",
     "BgBb": "bg_bb",
     "BgNbd": "bg_nbd",
+    "Bootstrap": "bootstrap",
     "BreakEven": "payback",
     "CashFlow": "cash_flow",
     "Choice": "choice",
@@ -116,6 +115,7 @@ _HOMES = {
     "GammaGamma": "gamma_gamma",
     "Geometric": "retention",
     "HoldoutQuality": "holdout",
+    "LikelihoodRatio": "nested",
     "LookBack": "look_back",
     "Margin": "margin",
     "MbgCnbd": "mbg_cnbd",
@@ -239,14 +239,13 @@ _HOMES = {
 }
 
 __all__ = [
-    "Bootstrap",
-    "LikelihoodRatio",
     "NO_SEASON",
     "BandedGammaGamma",
     "BassGrowth",
     "Bdw",
     "BgBb",
     "BgNbd",
+    "Bootstrap",
     "BreakEven",
     "CashFlow",
     "Choice",
@@ -258,6 +257,7 @@ __all__ = [
     "GammaGamma",
     "Geometric",
     "HoldoutQuality",
+    "LikelihoodRatio",
     "LookBack",
     "Margin",
     "MbgCnbd",

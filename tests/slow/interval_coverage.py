@@ -1,6 +1,6 @@
 """How often 95% intervals cover the truth, in simulated customer bases.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=tests .venv/bin/python tests/slow/interval_coverage.py [bases [customers [model ...]]]
+    PYTHONPATH=tests python tests/slow/interval_coverage.py [bases [customers [model ...]]]
 
 Each base is simulated, fitted, and its intervals compared with what they should cover: parameters (log-Wald,
 profile, bootstrap), the purchases expected of single customers and of all (the truth is the same formula at
