@@ -128,6 +128,11 @@ def drawn_figures(by_repeat, forecasts):
     reliability = pd.DataFrame({"predicted": [0.05, 0.5], "actual": [0.02, 0.5], "n_customers": [400, 12]})
     groups = pd.DataFrame({"value": [9.0], "low": [7.0], "high": [12.0], "n_customers": [12]}, ["all"])
     swings = pd.DataFrame({"low": [7.0], "high": [15.0], "value": 10.0}, ["annual_discount_rate"])
+    horizons = ["12 months", "39 weeks", "2 years", "whole life"]
+    new = pd.DataFrame(
+        {"clv_new": 9.0, "clv_new_low": 7.0, "clv_new_high": 12.0},
+        horizons,
+    )
     tenths = pd.DataFrame({"share_of_total": [0.5, 1.0]}, [0.1, 0.2])
     counts = pd.DataFrame({"actual": [9, 4], "expected": [8, 5]}, ["0", "1+"])
     nothing, unit = cells.iloc[:0], {"unit": "CNY"}
@@ -155,6 +160,8 @@ def drawn_figures(by_repeat, forecasts):
         clv_value.plot_group_values(groups, **unit),
         clv_value.plot_group_values(groups, what="value from now on", **unit),
         clv_value.plot_group_values(groups.iloc[:0], **unit),
+        clv_value.plot_new_customer_value(new, acquisition_cost=9.5, **unit),
+        clv_value.plot_new_customer_value(new.iloc[:0], **unit),
         clv_value.plot_tornado(swings, **unit),
         clv_value.plot_tornado(swings.iloc[:0], **unit),
         clv_value.plot_payback(pd.DataFrame({"cumulative": [-1.0, 2.0]}), **unit),

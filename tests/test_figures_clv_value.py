@@ -65,6 +65,21 @@ def test_small_groups_are_grey_and_said_to_be():
     assert ax.get_xlabel() == "value from now on (CNY; line: its range)"
 
 
+def test_a_new_customer_is_worth_more_the_longer_one_waits_and_costs_what_it_costs():
+    table = pd.DataFrame(
+        {"clv_new": [20.5, 41.25], "clv_new_low": [18.0, np.nan], "clv_new_high": [24.0, np.nan]},
+        pd.Index(["12 months", "whole life"], name="horizon"),
+    )
+    ax = clv_value.plot_new_customer_value(table, unit="CNY", acquisition_cost=30)
+    assert [bar.get_width() for bar in ax.containers[0]] == [20.5, 41.25]
+    assert ax.collections[0].get_segments()[0][:, 0].tolist() == [18, 24]
+    assert [(text.get_text(), text.xy[0]) for text in ax.texts] == [("20.50", 24), ("41.25", 41.25)]
+    (cost,) = [line for line in ax.lines if line.get_label().startswith("cost")]
+    assert (cost.get_label(), cost.get_xdata()) == ("cost of winning one: 30.00", [30, 30])
+    assert ticks(ax) == ["12 months", "whole life"]
+    assert clv_value.plot_new_customer_value(table, unit="CNY").get_legend() is None
+
+
 def test_tornado_bars_run_from_the_plan_to_either_end():
     ax = clv_value.plot_tornado(SWINGS, unit="CNY")
     low, high = ax.containers
@@ -115,6 +130,7 @@ def test_the_bridge_of_customer_equity_has_its_seven_steps():
 def test_nothing_to_show_is_said():
     words = {
         "no group to show": clv_value.plot_group_values(GROUPS.iloc[:0], unit="CNY"),
+        "no horizon to show": clv_value.plot_new_customer_value(pd.DataFrame(), unit="CNY"),
         "no input was moved": clv_value.plot_tornado(SWINGS.iloc[:0], unit="CNY"),
         "no period to show": clv_value.plot_payback(pd.DataFrame({"cumulative": []}), unit="CNY"),
     }

@@ -34,18 +34,41 @@ def plot_group_values(
     places = np.arange(len(table))
     few = (table["n_customers"] < FEW).to_numpy()
     ax.barh(places, table["value"], 0.62, color=[PALE_GREY if small else PALE for small in few])
-    ax.hlines(places, table["low"], table["high"], color=INK, linewidth=1.4)
-    for end in ("low", "high"):
-        ax.plot(table[end], places, "|", color=INK, markersize=8, markeredgewidth=1.4)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ends = table[["value", "high"]].max(axis="columns").clip(lower=0)
-    for place, (end, value, small) in enumerate(zip(ends, table["value"], few, strict=True)):
-        _write(ax, _money(value), end, place, colour="0.45" if small else INK)
+    high = _ranges(ax, table["low"], table["high"])
+    for place, (end, value, small) in enumerate(zip(high, table["value"], few, strict=True)):
+        _write(ax, _money(value), np.nanmax([value, end, 0]), place, colour="0.45" if small else INK)
     ax.set_yticks(places, [f"{name} ({n:,})" for name, n in table["n_customers"].items()])
     if few.any():
         ax.barh([0], [0], color=PALE_GREY, label="fewer than 30 customers")
         ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     return _finish(ax, len(table), f"{what} ({unit}; line: its range)")
+
+
+def plot_new_customer_value(
+    table: pd.DataFrame, *, unit: str, acquisition_cost: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Value of a new customer within each horizon, beside what winning one costs.
+
+    Parameters
+    ----------
+    table : index horizon; clv_new, clv_new_low, clv_new_high (missing: no range is drawn).
+    unit : of the values;  acquisition_cost : per customer won, drawn as a line.
+    """
+    ax = _bars(ax, len(table))
+    if table.empty:
+        return _say(ax, "no horizon to show")
+    places = np.arange(len(table))
+    ax.barh(places, table["clv_new"], 0.62, color=PALE)
+    high = _ranges(ax, table["clv_new_low"], table["clv_new_high"])
+    for place, (value, end) in enumerate(zip(table["clv_new"], high, strict=True)):
+        _write(ax, f"{value:,.2f}".replace("-", "−"), np.nanmax([value, end, 0]), place)
+    if acquisition_cost is not None:
+        words = f"cost of winning one: {acquisition_cost:,.2f}"
+        ax.axvline(acquisition_cost, color=FIRM_COLOURS[1], linestyle="--", linewidth=1.4, label=words)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0))
+    ax.set_yticks(places, [str(name) for name in table.index])
+    return _finish(ax, len(table), f"value of a new customer ({unit}; line: its range)")
 
 
 def plot_tornado(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Axes:
@@ -122,11 +145,21 @@ def _finish(ax: Axes, n: int, label: str) -> Axes:
     return ax
 
 
+def _ranges(ax: Axes, low: pd.Series, high: pd.Series) -> pd.Series:
+    """Draw a line with ends from low to high on each bar, where they are known."""
+    places = np.arange(len(low))
+    ax.hlines(places, low, high, color=INK, linewidth=1.4)
+    for end in (low, high):
+        ax.plot(end, places, "|", color=INK, markersize=8, markeredgewidth=1.4)
+    return high
+
+
 def _write(ax: Axes, words: str, x: float, y: float, *, colour: str = INK, side: str = "left") -> None:
     away = 6 if side == "left" else -6
     ax.annotate(
-        words, (x, y), (away, 0), textcoords="offset points", ha=side, va="center", fontsize=8.5, color=colour
-    )
+        words, (x, y), (away, 0), textcoords="offset points", ha=side, va="center", fontsize=8.5,
+        color=colour, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )  # fmt: skip
 
 
 def _write_ends(ax: Axes, inputs: pd.Series, values: pd.Series, base: float) -> None:
