@@ -21,6 +21,7 @@ UNDETERMINED = 5.0  # a standard error of a log parameter beyond this spans a fa
 ENOUGH = 1e-6  # an optimum is accepted when one more Newton step would gain less log likelihood
 WELL = 16.0  # information from which a curvature is beyond doubt: a standard error of a quarter
 NEAR = 1e-2  # gain from which Newton's method arrives at once
+CLOSE = 1.0  # gain from which it arrives in a few steps: taken where the scores lead on slowly
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,18 @@ def _follow_scores(
     estimation: Estimation[Any], start: FloatArray, at_most: int = 30
 ) -> tuple[FloatArray, float, FloatArray]:
     """Newton's method with the scores' outer products for the information, damped where a step fails."""
-    position, damping = start, 1e-4
+    position, damping, last = start, 1e-4, np.inf
     value, gradient, outer = _scored(estimation, position)
     for _ in range(at_most):
         step = np.linalg.lstsq(outer + damping * np.diag(np.diag(outer)), gradient, rcond=None)[0]
         step /= max(1.0, float(np.abs(step).max()))
         gain = float(gradient @ step) / 2
-        if not gain > NEAR or np.abs(position + step - start).max() > SEARCHED:
+        slow = last / 4 < gain < CLOSE
+        if slow or not gain > NEAR or np.abs(position + step - start).max() > SEARCHED:
             break
         there = _scored(estimation, position + step)
         if there[0] > value:
+            last = gain
             position, (value, gradient, outer), damping = position + step, there, max(damping / 10, 1e-9)
         else:
             damping = max(10 * damping, 1e-2)
