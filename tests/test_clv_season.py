@@ -167,6 +167,11 @@ def test_histories_on_the_clock_are_possible(customers):
     assert ((table["n_repeat"] == 0) == (table["t_last"] == 0)).all()
     assert (table["t_last"] <= table["t_observed"]).all()
     assert (table["first_at"] == customers["first_at"]).all()
+    short = pd.DataFrame(
+        {"first_at": pd.to_datetime(["2022-12-31"]), "n_repeat": 1, "t_last": 1, "t_observed": 5}, ["a"]
+    )
+    on_clock = season.on_clock(short, observed_until="2023-01-05")
+    assert on_clock[["t_last", "t_observed"]].to_numpy().tolist() == [[1, 1]]
 
 
 def test_on_the_clock_a_model_finds_its_world(days, customers):
