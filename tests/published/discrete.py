@@ -13,7 +13,6 @@ import pandas as pd
 
 import crm_analysis as crm
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.likelihood_ratio import likelihood_ratio
 from published import Published
 
 # BG/BB on the donations.
@@ -209,7 +208,7 @@ def _of_fit(model: str, segment: str, seen: int, what: str) -> float:
 
 
 def _ratio(segment: str, what: str) -> float:
-    test = likelihood_ratio(renewals("sBG", segment, 4), renewals("BdW", segment, 4))
+    test = crm.clv.likelihood_ratio(renewals("sBG", segment, 4), renewals("BdW", segment, 4))
     return float(getattr(test, what))
 
 
