@@ -309,3 +309,13 @@ def test_refuses_margins_that_are_no_share(purchases, spend):
         valued(purchases, spend, margin="profit")
     with pytest.raises(ConfigError, match=r"0\.15 for 15%"):
         valued(purchases, spend, rate=15)
+
+
+def test_refuses_mixed_units_and_currencies(purchases, spend):
+    weeks = cdnow().assign(t_last=cdnow()["t_last"] // 7, t_observed=cdnow()["t_observed"] // 7)
+    weeks = weeks[(weeks["t_last"] > 0) == (weeks["n_repeat"] > 0)]
+    with pytest.raises(DataError, match=r"observed until 1997-\d\d-\d\d to .* expected t_observed in days"):
+        valued(purchases, spend, weeks)
+    mixed = cdnow().assign(currency=np.where(cdnow()["n_repeat"] > 0, "EUR", "USD"))
+    with pytest.raises(DataError, match="amounts in EUR, USD; expected one currency"):
+        valued(purchases, spend, mixed)

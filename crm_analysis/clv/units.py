@@ -6,9 +6,10 @@ import math
 import re
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
-from crm_analysis.errors import ConfigError
+from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import parse_length
 
 DAYS_PER_YEAR = 365.25
@@ -66,6 +67,28 @@ def check_rate(annual_discount_rate: float) -> None:
     """Refuse a discount rate that is not a share of at least 0 and below 1."""
     if not 0 <= annual_discount_rate < 1:
         raise ConfigError(f"annual_discount_rate {annual_discount_rate}: expected a share, 0.15 for 15%")
+
+
+def check_one_scale(customers: pd.DataFrame) -> None:
+    """Refuse customers whose amounts are in several currencies, or who are not observed until the same day.
+
+    The second shows a table in weeks, or one put together from several: `first_at` and `t_observed` must
+    agree on the last day observed. A table without `first_at` or `currency` says nothing of either.
+    """
+    currencies = customers["currency"].dropna().unique() if "currency" in customers else []
+    if len(currencies) > 1:
+        found = ", ".join(sorted(map(str, currencies)))
+        raise DataError(f"customers: amounts in {found}; expected one currency: give the door rates")
+    if "first_at" not in customers or not len(customers):
+        return
+    until = customers["first_at"].to_numpy("datetime64[D]") + customers["t_observed"].to_numpy(
+        "timedelta64[D]"
+    )
+    if until.min() != until.max():
+        raise DataError(
+            f"customers: by first_at and t_observed they are observed until {until.min()} to {until.max()}; "
+            "expected t_observed in days and one last day for all: value tables of other days apart"
+        )
 
 
 def check_share(value: float, name: str) -> None:

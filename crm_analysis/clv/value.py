@@ -21,6 +21,7 @@ from crm_analysis.clv.parameters import ParameterSet
 from crm_analysis.clv.per_purchase import PerPurchase, customer_numbers, per_purchase
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.spend import SpendFit, SpendModel
+from crm_analysis.clv.units import check_one_scale
 from crm_analysis.errors import ConfigError
 
 HORIZON = "12 months"
@@ -71,7 +72,8 @@ def value_customers(
     ConfigError
         A margin or a discount rate that is not a share; a cost without its unit.
     DataError
-        A customer has no margin or no cost, or an impossible history.
+        A customer has no margin or no cost, or an impossible history; or customers are observed until
+        different days, or their amounts are in several currencies.
     """
     terms = Terms.agree(
         spend=spend,
@@ -84,6 +86,7 @@ def value_customers(
         horizon, annual_discount_rate, observed_until=observed_until, with_years=cost_per == "year"
     )
     histories, row = model_of(purchases)._distinct(customers)
+    check_one_scale(customers)
     return valued(customers, answer_histories(histories, purchases, question), row, terms)
 
 
