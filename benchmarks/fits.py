@@ -67,8 +67,21 @@ def fit_lifetimes(model: str, customers: pd.DataFrame) -> dict[str, float]:
 
 
 def fit_clvkit(model: str, customers: pd.DataFrame) -> dict[str, float]:
-    """Estimates of clvkit, in weeks."""
-    raise NotImplementedError
+    """Estimates of clvkit, in weeks, from the summary that its own door would make."""
+    clvkit = importlib.import_module("clvkit")
+    weeks = customers[["t_last", "t_observed"]] / 7
+    summary = pd.DataFrame(
+        {"frequency": customers["n_repeat"], "recency": weeks["t_last"], "T": weeks["t_observed"]}
+    )
+    base = clvkit.CustomerBase(
+        summary,
+        time_unit="W",
+        collapse="D",
+        observation_period_end=pd.Timestamp("2026-01-01"),
+        has_monetary=False,
+        on_negative="net",
+    )
+    return {name: float(value) for name, value in getattr(clvkit, CLVKIT[model])().fit(base).params_.items()}
 
 
 OTHERS = {"lifetimes": fit_lifetimes, "clvkit": fit_clvkit}
