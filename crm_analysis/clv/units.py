@@ -13,6 +13,7 @@ from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import parse_length
 
 DAYS_PER_YEAR = 365.25
+CLOCK = "season's clock"  # mark of a table whose times run on one
 _UNIT = re.compile(r"(\d+(?:\.\d+)?)D")
 
 
@@ -73,17 +74,17 @@ def check_one_scale(customers: pd.DataFrame) -> None:
     """Refuse customers whose amounts are in several currencies, or who are not observed until the same day.
 
     The second shows a table in weeks, or one put together from several: `first_at` and `t_observed` must
-    agree on the last day observed. A table without `first_at` or `currency` says nothing of either.
+    agree on the last day observed. A table without `first_at` or `currency` says nothing of either, and on a
+    season's clock (`Season.on_clock` marks it) days are no dates.
     """
-    currencies = customers["currency"].dropna().unique() if "currency" in customers else []
+    currencies = set(customers["currency"].dropna()) if "currency" in customers else set()
     if len(currencies) > 1:
         found = ", ".join(sorted(map(str, currencies)))
         raise DataError(f"customers: amounts in {found}; expected one currency: give the door rates")
-    if "first_at" not in customers or not len(customers):
+    if "first_at" not in customers or not len(customers) or CLOCK in customers.attrs:
         return
-    until = customers["first_at"].to_numpy("datetime64[D]") + customers["t_observed"].to_numpy(
-        "timedelta64[D]"
-    )
+    days = customers["t_observed"].to_numpy(np.int64).astype("timedelta64[D]")
+    until = customers["first_at"].to_numpy("datetime64[D]") + days
     if until.min() != until.max():
         raise DataError(
             f"customers: by first_at and t_observed they are observed until {until.min()} to {until.max()}; "
