@@ -120,14 +120,14 @@ def test_the_log_says_the_same(days):
 
 
 def test_days_at_risk_are_counted_by_hand():
-    """One customer from 10 March: 21 days of March, all of April; May was not observed whole."""
+    """Two from 10 March: 21 days of March each, all of April. February and May were not observed whole."""
     counts = pd.DataFrame({"came": [], "bought": [], "n": []}).astype(
         {"came": "datetime64[us]", "bought": "datetime64[us]"}
     )
-    born = pd.Series([2], pd.DatetimeIndex(["2021-03-10"]))
+    born = pd.Series([1, 2], pd.DatetimeIndex(["2021-02-10", "2021-03-10"]))
     cells = count_cells(counts, born, since="2021-02-02", until="2021-05-30")
-    assert cells["n_days"].tolist() == [42, 60]
-    assert [f"{month:%m}" for month in cells["bought"]] == ["03", "04"]
+    assert cells["n_days"].tolist() == [31, 30, 42, 60]
+    assert [f"{month:%m}" for month in cells["bought"]] == ["03", "04"] * 2
 
 
 def test_clock_of_ones_changes_nothing(customers):
@@ -156,6 +156,11 @@ def test_clock_runs_with_the_month():
     on_clock = season.on_clock(table, observed_until="2022-12-31").loc["a"]
     assert on_clock["t_last"] == round(10 * season.index[10])
     assert on_clock["t_observed"] == round(30 * season.index[10] + 31 * season.index[11])
+    since, until = (
+        np.array([["2022-10-31"]], "datetime64[D]"),
+        np.array(["2022-11-10", "2022-10-30"], "datetime64[D]"),
+    )
+    assert season.elapsed(since, until)[0] == pytest.approx([10 * season.index[10], -season.index[9]])
     assert season.days("31 days", observed_until="2022-12-31") == pytest.approx(31 * season.index[0])
     assert season.days("2023-02-28", observed_until="2023-01-31") == pytest.approx(28 * season.index[1])
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.histories import FloatArray
-from crm_analysis.clv.units import horizon_days
+from crm_analysis.clv.units import CLOCK, horizon_days
 from crm_analysis.errors import ConfigError, DataError
 
 MONTH_DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -72,11 +72,12 @@ class Season:
         if not self.adjusted:
             return customers
         first, last, until = _days_of(customers, observed_until)
-        begin = _end_of(first)
-        t_last = np.round(self._between(begin, _end_of(last))).astype(np.int64)
+        t_last = np.round(self.elapsed(first, last)).astype(np.int64)
         t_last = np.where(customers["n_repeat"] > 0, np.maximum(t_last, 1), 0)
-        t_observed = np.round(self._between(begin, _end_of(until))).astype(np.int64)
-        return customers.assign(t_last=t_last, t_observed=np.maximum(t_observed, t_last))
+        t_observed = np.round(self.elapsed(first, until)).astype(np.int64)
+        on_clock = customers.assign(t_last=t_last, t_observed=np.maximum(t_observed, t_last))
+        on_clock.attrs[CLOCK] = self.index
+        return on_clock
 
     def holdout_on_clock(self, holdout: pd.DataFrame, *, observed_until: Day) -> pd.DataFrame:
         """Return a holdout (see `split_holdout`) with its duration in days of the season's clock.
@@ -90,6 +91,10 @@ class Season:
             for d in holdout["duration"].unique()
         }
         return holdout.assign(duration=holdout["duration"].astype(float).map(days))
+
+    def elapsed(self, since: np.ndarray, until: np.ndarray) -> FloatArray:
+        """Days on the season's clock from the end of one date to the end of another, element by element."""
+        return self._between(_end_of(since), _end_of(until))
 
     def days(self, horizon: Day, *, observed_until: Day) -> float:
         """Return the length of a horizon, which begins at the end of `observed_until`, on this clock."""
