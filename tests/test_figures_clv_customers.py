@@ -30,8 +30,10 @@ EXAMPLES = pd.DataFrame(
     },
     pd.Index(["c1", "c2"], name="customer_id"),
 )
+# The last one is of a customer who is not shown.
 DAYS = pd.Series(
-    pd.to_datetime(["2024-01-01", "2024-02-20", "2024-04-10", "2024-12-22"]), ["c1", "c1", "c1", "c2"]
+    pd.to_datetime(["2024-01-01", "2024-02-20", "2024-04-10", "2024-12-22", "2024-03-03"]),
+    ["c1", "c1", "c1", "c2", "c3"],
 )
 HISTORY = pd.DataFrame(
     {"bought": [True, False, True, False], "p_alive": [1, 0.9, 1, 0.95], "p_buy": [0.7, 0.6, 0.8, 0.75]},
