@@ -77,7 +77,7 @@ def check_one_scale(customers: pd.DataFrame) -> None:
     agree on the last day observed. A table without `first_at` or `currency` says nothing of either, and on a
     season's clock (`Season.on_clock` marks it) days are no dates.
     """
-    currencies = set(customers["currency"].dropna()) if "currency" in customers else set()
+    currencies = list(customers["currency"].dropna().unique()) if "currency" in customers else []
     if len(currencies) > 1:
         found = ", ".join(sorted(map(str, currencies)))
         raise DataError(f"customers: amounts in {found}; expected one currency: give the door rates")
