@@ -108,9 +108,9 @@ def test_payback_is_where_the_bars_rise_above_nothing():
     ax = clv_value.plot_payback(flow.table, unit="CNY")
     bars = ax.containers[0]
     np.testing.assert_allclose([bar.get_height() for bar in bars], flow.table["cumulative"])
-    colours = [bar.get_facecolor() for bar in bars]
-    assert colours[flow.payback - 1] != colours[flow.payback - 2]
-    assert len(set(colours)) == 2
+    paid_back = [bar.get_facecolor() == mpl.colors.to_rgba(clv_value.ABOVE) for bar in bars]
+    assert paid_back.index(True) == flow.payback - 1
+    assert paid_back == [False] * 3 + [True] * 2
     assert ax.texts[0].get_text().startswith("−")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("year", "value gathered, discounted (CNY)")
 
