@@ -167,7 +167,7 @@ def test_a_contract_is_worth_its_further_renewals():
         assert values.loc[who, "p_renew"] == pytest.approx(MODEL.p_renew(tenure))
     assert (values.loc[["c", "e"], ["p_renew", "discounted_renewals", "residual_value"]] == 0).all(axis=None)
     assert values.index.tolist() == list("abcde")
-    assert values["residual_value_low"].isna().sum() == 5
+    assert values["residual_value_low"].isna().tolist() == [True, True, False, True, False]
 
 
 def test_the_interval_is_that_of_the_delta_method():
@@ -192,6 +192,11 @@ def test_loyal_customers_are_worth_more_and_constant_retention_hides_it():
     flat = Geometric(theta=0.2).discounted_renewals(made, **how)
     assert rising.is_monotonic_increasing
     np.testing.assert_allclose(flat, flat[0])
+
+
+def test_no_contracts_no_values():
+    how = {"margin": 1.0, "next_renewal": "now", "rate_per_period": 0.1}
+    assert len(crm.clv.value_contracts(CONTRACTS.iloc[:0], renewals=MODEL, **how)) == 0
 
 
 def test_margins_must_be_known():

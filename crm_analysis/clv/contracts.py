@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.histories import IntArray
+from crm_analysis.clv.histories import FloatArray, IntArray
 from crm_analysis.clv.renewals import RenewalModel
 from crm_analysis.clv.steps import step_of
 from crm_analysis.clv.tenures import Contracts, check_tenures, contract_tenures
@@ -81,38 +81,34 @@ def value_contracts(
     and _high (95%: where the mean lies if the model is right). All are 0 for contracts that ended.
     """
     tenure, ended = check_tenures(contracts)
-    made = pd.Series(np.unique(tenure).astype(int))
+    made = tenure.astype(np.int64)
+    there = np.bincount(made) > 0
+    rates = {"annual_discount_rate": annual_discount_rate, "rate_per_period": rate_per_period}
+    answers = _per_tenure(
+        pd.Series(np.flatnonzero(there)), renewals, next_renewal=next_renewal, horizon=horizon, **rates
+    )
+    mine = np.where(ended, 0.0, answers[:, (np.cumsum(there) - 1)[made]])
+    profit = _margins(contracts, margin).to_numpy()
+    bounds = mine[2:] * profit
+    columns = {
+        "tenure": made,
+        "p_renew": mine[0],
+        "discounted_renewals": mine[1],
+        "residual_value": mine[1] * profit,
+        "residual_value_low": np.minimum(*bounds),
+        "residual_value_high": np.maximum(*bounds),
+    }
+    return pd.DataFrame(columns, contracts.index)
+
+
+def _per_tenure(made: pd.Series, renewals: Lifetimes, **how: Any) -> FloatArray:
+    """P(renews), discounted renewals and their 95% limits (NaN without a covariance), a column per tenure."""
+    discounted = lambda model: model.discounted_renewals(made, **how)  # noqa: E731
     model = renewals.model if isinstance(renewals, Fit) else renewals
-
-    def discounted(of: RenewalModel) -> Any:
-        return of.discounted_renewals(
-            made,
-            next_renewal=next_renewal,
-            annual_discount_rate=annual_discount_rate,
-            rate_per_period=rate_per_period,
-            horizon=horizon,
-        )
-
     ahead = discounted(model)
     error = renewals.standard_error(discounted) if isinstance(renewals, Fit) else ahead * np.nan
     spread = np.exp(ndtri(0.975) * error / ahead.clip(lower=np.finfo(float).tiny))
-    answers = pd.DataFrame(
-        {"p_renew": model.p_renew(made), "ahead": ahead, "low": ahead / spread, "high": ahead * spread}
-    ).set_axis(made)
-    mine = answers.loc[tenure.astype(np.int64)].set_axis(contracts.index).mul(~ended, axis="index")
-    profit = _margins(contracts, margin)
-    bounds = pd.DataFrame({"low": mine["low"] * profit, "high": mine["high"] * profit})
-    return pd.DataFrame(
-        {
-            "tenure": tenure.astype(int),
-            "p_renew": mine["p_renew"],
-            "discounted_renewals": mine["ahead"],
-            "residual_value": mine["ahead"] * profit,
-            "residual_value_low": bounds.min(axis="columns", skipna=False),
-            "residual_value_high": bounds.max(axis="columns", skipna=False),
-        },
-        contracts.index,
-    )
+    return np.stack([model.p_renew(made), ahead, ahead / spread, ahead * spread])
 
 
 def compare_renewals(contracts: Contracts, *, models: Mapping[str, Lifetimes]) -> pd.DataFrame:

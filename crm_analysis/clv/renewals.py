@@ -145,7 +145,7 @@ class RenewalModel(ParameterSet):
             return {int(n): self._expected(int(n), horizon) for n in renewals}
         log_rate = np.log1p(rate)
         ahead = int(np.ceil(NEGLIGIBLE / log_rate)) if horizon is None else horizon
-        most = int(renewals.max()) + ahead
+        most = int(renewals.max(initial=0)) + ahead
         if most > LONGEST:
             raise ConfigError(
                 f"discounted_renewals: at a rate of {rate:.2g} per period {ahead:,} renewals count; give a "

@@ -59,7 +59,7 @@ def check_tenures(contracts: pd.DataFrame) -> tuple[FloatArray, BoolArray]:
     """
     check_setting(contracts.columns, wanted="contracts")
     tenure = contracts["tenure"].to_numpy(float)
-    if not contracts["ended"].isin([True, False]).all():
+    if contracts["ended"].dtype != bool and not contracts["ended"].isin([True, False]).all():
         raise DataError("contracts: ended must be True or False in every row; False is still running")
     ended = contracts["ended"].to_numpy(bool)
     problems = {
@@ -132,5 +132,7 @@ def _check_survivors(survivors: FloatArray) -> None:
 
 
 def _counted(rows: pd.DataFrame) -> pd.DataFrame:
-    counted = rows.groupby(["tenure", "ended"], as_index=False)["n_customers"].sum()
-    return counted[counted["n_customers"] > 0].astype({"tenure": int}).reset_index(drop=True)
+    keys = 2 * rows["tenure"].to_numpy(np.int64) + rows["ended"].to_numpy(bool)
+    counts = np.bincount(keys, rows["n_customers"].to_numpy(float))
+    there = np.flatnonzero(counts > 0)
+    return pd.DataFrame({"tenure": there // 2, "ended": there % 2 == 1, "n_customers": counts[there]})
