@@ -117,10 +117,11 @@ def test_periods_are_counted_by_anniversaries():
         ("2021-06-30", None),  # renewed for the third time today
         ("2021-07-01", "2022-06-30"),  # not renewed after the first year
         ("2021-07-01", "2022-07-01"),  # renewed once, and left at once
+        ("2021-07-01", "2024-06-30"),  # ends with what is observed
         ("2021-07-01", "2024-07-01"),  # ends after what is observed
         ("2024-06-30", None),
     ]
-    expected = [[2, False], [3, False], [1, True], [2, True], [2, False], [0, False]]
+    expected = [[2, False], [3, False], [1, True], [2, True], [3, True], [2, False], [0, False]]
     assert summarised(rows, "1 year") == expected
 
 
