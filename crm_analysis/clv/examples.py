@@ -115,7 +115,7 @@ def _patterns(known: pd.DataFrame) -> dict[str, pd.DataFrame]:
     like = lately["n_repeat"].iloc[0] if len(lately) else usual
     went = often[silence >= SILENT].assign(silence=silence)
     longest = known["t_observed"].max()
-    once = known[(known["n_repeat"] == 0) & (known["t_observed"] >= longest / 2)]
+    once = known[(known["n_repeat"] == 0) & (known["t_observed"] >= max(longest / 2, 1))]
     new = known[known["t_observed"] <= NEW * longest]
     return {
         "often, and lately": lately,
