@@ -136,6 +136,6 @@ def test_refuses_resamples_that_determine_nothing():
     fit = fit_bg_nbd(some)
     assert maximise(fit._estimation).model == fit.model
     with pytest.raises(
-        FitError, match=r"of 200 resamples of 59 customers .* determine no optimum, and quantiles"
+        FitError, match=r"3 of the first \d+ resamples of 59 customers .* determine no optimum, and quantiles"
     ):
         fit.bootstrap(generator=np.random.default_rng(1))

@@ -1,5 +1,7 @@
 """The climb on surfaces made for it: where the summit is, when there is none, and what is said then."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,13 @@ def test_profile_without_an_end_is_zero_or_infinity():
     limits = fit.confidence_intervals(kind="profile").loc["a", ["low", "high"]]
     assert limits.tolist() == [0.0, np.inf]
     assert np.isfinite(fit.confidence_intervals(kind="profile").loc["b", "high"])
+
+
+def test_profile_needs_no_log_likelihood_that_compares():
+    """As of MBG/CNBD-k, fitted without the times between purchases."""
+    fit = maximise(estimation_of(hill))
+    unknown = replace(fit, log_likelihood=np.nan).confidence_intervals(kind="profile")
+    np.testing.assert_allclose(unknown, fit.confidence_intervals(kind="profile"))
 
 
 def test_refuses_an_unknown_kind_of_interval():

@@ -94,22 +94,22 @@ def bootstrap(
         raise ConfigError(f"bootstrap: refits {refits}; expected at least 2, and 200 or more for limits")
     n, scores, curvatures = estimation.n_customers, *_curvatures(estimation, position)
     shares = estimation.weights / estimation.weights.sum()
-    reached = []
-    for _ in range(refits):
+    found: list[FloatArray] = []
+    for drawn in range(1, refits + 1):
         resampled = replace(estimation, weights=generator.multinomial(n, shares).astype(float))
         gradient = (resampled.weights * scores).sum(axis=1)
         information = (resampled.weights * curvatures).sum(axis=-1)
-        reached.append(_refit(resampled, position, gradient, information))
-    found = [estimation.natural(there) for there in reached if there is not None]
-    failed = refits - len(found)
-    if failed > FAILED * refits:
-        raise FitError(
-            f"{estimation.name}: {failed} of {refits} resamples of {estimation.data} determine no optimum, "
-            "and quantiles over the others would leave out the tails; kind 'profile' shows how far the "
-            "parameters may go"
-        )
+        there = _refit(resampled, position, gradient, information)
+        if there is not None:
+            found.append(estimation.natural(there))
+        elif drawn - len(found) > FAILED * refits:
+            raise FitError(
+                f"{estimation.name}: {drawn - len(found)} of the first {drawn} resamples of "
+                f"{estimation.data} determine no optimum, and quantiles over the others would leave out the "
+                "tails; kind 'profile' shows how far the parameters may go"
+            )
     table = pd.DataFrame(found, columns=list(estimation.parameters))
-    return Bootstrap(model, table, failed, estimation.build)
+    return Bootstrap(model, table, refits - len(found), estimation.build)
 
 
 def _curvatures(estimation: Estimation[Any], position: FloatArray) -> tuple[FloatArray, FloatArray]:

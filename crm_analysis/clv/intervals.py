@@ -58,10 +58,11 @@ def _profile_limit(fit: Fit[Any], held: int, side: int, fall: float) -> float:
     directions = np.zeros((len(centre), others.sum()))
     within = np.linalg.inv(np.linalg.inv(covariance)[np.ix_(others, others)])
     directions[others] = np.linalg.cholesky(within) * np.sqrt(fit.n_customers)
+    highest = fit._estimation.objective(centre)[0]  # `log_likelihood` may count more, or be unknown
 
     def fallen(distance: float) -> float:
         best = ascend(fit._estimation, centre + side * along * distance, directions)
-        return fit.log_likelihood - fit._estimation.objective(best)[0] - fall
+        return highest - fit._estimation.objective(best)[0] - fall
 
     far = 2.0
     while fallen(far) < 0:
