@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, simulate_bg_nbd, simulate_pareto_nbd, within_errors
+from scipy.stats import chi2
 
 from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.covariate_fits import fit_with_covariates
 from crm_analysis.clv.covariates import WithCovariates
-from crm_analysis.clv.nested import likelihood_ratio
 from crm_analysis.clv.nbd import Nbd, fit_nbd
+from crm_analysis.clv.nested import likelihood_ratio
 from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
 from crm_analysis.errors import ConfigError, DataError
 
@@ -236,10 +237,13 @@ def test_likelihood_ratio_finds_an_effect_and_no_effect(model):
     customers = simulated(model).iloc[::2]
     noise = customers.assign(noise=np.random.default_rng(8).normal(size=len(customers)))
     plain = PLAIN[model](customers)
-    found = likelihood_ratio(plain, fit_with_covariates(model, noise, covariates=["web"]))
+    full = fit_with_covariates(model, noise, covariates=["web"])
+    found = likelihood_ratio(plain, full)
+    assert found.statistic == 2 * (full.log_likelihood - plain.log_likelihood)
     assert found.p_value < 1e-6
     assert found.degrees_of_freedom == len(TRUTH[model].coefficients) / 2
     none = likelihood_ratio(plain, fit_with_covariates(model, noise, covariates=["noise"]))
+    assert none.p_value == pytest.approx(chi2.sf(none.statistic, found.degrees_of_freedom))
     assert none.p_value > 0.01
     assert 0 <= none.statistic < 12
 
