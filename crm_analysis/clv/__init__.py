@@ -59,12 +59,13 @@ if TYPE_CHECKING:
     from crm_analysis.clv.new_customer import clv_new
     from crm_analysis.clv.newcomers import NewForecast, forecast_new
     from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
-    from crm_analysis.clv.origins import Origin, log_scores, revisit
+    from crm_analysis.clv.origins import Origin, log_scores, revisit, roll_forward
     from crm_analysis.clv.outlook import (
         Models,
         beside_past,
         fit_models,
         forecast_groups,
+        own_range,
         past_error,
         past_forecasts,
         season_seen,
@@ -162,6 +163,7 @@ _HOMES = {
     "customer_equity": "equity",
     "customer_history": "examples",
     "daily_repeats": "goodness",
+    "draw_amounts": "forecast",
     "equity_roll_forward": "equity",
     "estimate_season": "seasonality",
     "evaluate_holdout": "holdout",
@@ -202,6 +204,8 @@ _HOMES = {
     "migration_value": "migration",
     "monthly_repeats": "seasonality",
     "opportunities_of": "opportunities",
+    "over_models": "group_values",
+    "own_range": "outlook",
     "parameter_table": "estimates",
     "past_bias": "forecast",
     "past_error": "outlook",
@@ -217,6 +221,7 @@ _HOMES = {
     "response_curve": "spending",
     "retained_value": "retained",
     "revisit": "origins",
+    "roll_forward": "origins",
     "score_to_parquet": "scoring",
     "season_of": "seasonality",
     "season_seen": "outlook",
@@ -234,6 +239,7 @@ _HOMES = {
     "value_by_model": "beyond_log",
     "value_contracts": "contracts",
     "value_customers": "value",
+    "value_groups": "group_values",
     "value_map": "maps",
     "value_total": "outlook",
 }
@@ -304,6 +310,7 @@ __all__ = [
     "customer_equity",
     "customer_history",
     "daily_repeats",
+    "draw_amounts",
     "equity_roll_forward",
     "estimate_season",
     "evaluate_holdout",
@@ -344,6 +351,8 @@ __all__ = [
     "migration_value",
     "monthly_repeats",
     "opportunities_of",
+    "over_models",
+    "own_range",
     "parameter_table",
     "past_bias",
     "past_error",
@@ -359,6 +368,7 @@ __all__ = [
     "response_curve",
     "retained_value",
     "revisit",
+    "roll_forward",
     "score_to_parquet",
     "season_of",
     "season_seen",
@@ -376,6 +386,7 @@ __all__ = [
     "value_by_model",
     "value_contracts",
     "value_customers",
+    "value_groups",
     "value_map",
     "value_total",
 ]

@@ -9,7 +9,7 @@ holdouts and horizons are put before they come here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.gamma_gamma import GammaGamma
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.season import NO_SEASON, Season
+from crm_analysis.clv.spend import SpendFit
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def forecast_amount(
     purchases: Fit[PurchaseModel],
     customers: pd.DataFrame,
     *,
-    spend: Fit[GammaGamma],
+    spend: SpendFit,
     horizon: Horizon,
     generator: np.random.Generator,
     observed_until: str | date | None = None,
@@ -145,15 +146,46 @@ def forecast_amount(
     """
     counts = purchases.model.expected_purchases(customers, horizon=horizon, observed_until=observed_until)
     expected = float((counts * spend.model.expected_amount(customers)).sum())
-    totals = []
+    drawn = draw_amounts(
+        purchases,
+        customers,
+        spend=spend,
+        horizon=horizon,
+        generator=generator,
+        observed_until=observed_until,
+        draws=draws,
+    )
+    totals = [amounts.sum() for amounts in drawn]
+    return drawn_total(expected, totals, n_customers=len(customers), past_errors=past_errors)
+
+
+def draw_amounts(
+    purchases: Fit[PurchaseModel],
+    customers: pd.DataFrame,
+    *,
+    spend: SpendFit,
+    horizon: Horizon,
+    generator: np.random.Generator,
+    observed_until: str | date | None = None,
+    draws: int = 200,
+) -> Iterator[FloatArray]:
+    """Draw possible futures: what each customer spends within the horizon, an array per draw.
+
+    Each takes new parameters for both models, new purchases and new amounts.
+    """
     for _ in range(draws):
-        model = purchases.draw_model(generator)
-        bought = model.draw_purchases(
+        bought = purchases.draw_model(generator).draw_purchases(
             customers, horizon=horizon, observed_until=observed_until, generator=generator
         )
-        totals.append(spend.draw_model(generator).draw_amounts(customers, bought, generator=generator).sum())
+        yield spend.draw_model(generator).draw_amounts(customers, bought, generator=generator).to_numpy()
+
+
+def drawn_total(
+    expected: float, totals: Sequence[float], *, n_customers: int, past_errors: Sequence[float] = ()
+) -> TotalForecast:
+    """Range of a total from what was drawn of it, widened to past errors."""
     low, high = np.quantile(totals, [0.025, 0.975])
-    return _widened(TotalForecast(expected, low, high, np.nan, np.nan, len(customers)), past_errors)
+    return _widened(TotalForecast(expected, low, high, np.nan, np.nan, n_customers), past_errors)
 
 
 def compare_forecast(
@@ -161,7 +193,7 @@ def compare_forecast(
     holdout: pd.DataFrame,
     *,
     purchases: Fit[PurchaseModel],
-    spend: Fit[GammaGamma] | None = None,
+    spend: SpendFit | None = None,
     generator: np.random.Generator | None = None,
     draws: int = 200,
 ) -> pd.DataFrame:
@@ -191,7 +223,7 @@ def forecast_origins(
     *,
     origins: Sequence[date | str],
     fit: Callable[[pd.DataFrame], Fit[PurchaseModel]],
-    spend: Callable[[pd.DataFrame], Fit[GammaGamma]] | None = None,
+    spend: Callable[[pd.DataFrame], SpendFit] | None = None,
     months: int = 12,
     season: Season = NO_SEASON,
 ) -> pd.DataFrame:

@@ -17,8 +17,15 @@ import pandas as pd
 
 from crm_analysis.clv.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.forecast import TotalForecast, compare_forecast, forecast_amount, forecast_total
+from crm_analysis.clv.forecast import (
+    TotalForecast,
+    compare_forecast,
+    draw_amounts,
+    drawn_total,
+    forecast_total,
+)
 from crm_analysis.clv.gamma_gamma import GammaGamma
+from crm_analysis.clv.histories import BoolArray
 from crm_analysis.clv.mbg_cnbd import fit_mbg_cnbd
 from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.nbd import fit_nbd
@@ -154,17 +161,18 @@ def forecast_groups(
     both; quantity "purchases" and "amount". Columns expected, forecast_low, forecast_high, n_customers.
     """
     counted, spent = (_errors(past, quantity).tolist() for quantity in ("purchases", "amount"))
+    expected = purchases.model.expected_purchases(customers, horizon=HORIZON)
+    amounts = (expected * spend.model.expected_amount(customers)).to_numpy()
+    drawn = list(
+        draw_amounts(purchases, customers, spend=spend, horizon=HORIZON, generator=generator, draws=draws)
+    )
     rows = {}
-    for history, group in _by_history(customers).items():
+    for history, members in _by_history(customers).items():
+        group, n = customers[members], int(members.sum())
         rows[history, "purchases"] = forecast_total(purchases, group, horizon=HORIZON, past_errors=counted)
-        rows[history, "amount"] = forecast_amount(
-            purchases,
-            group,
-            spend=spend,
-            horizon=HORIZON,
-            generator=generator,
-            draws=draws,
-            past_errors=spent,
+        totals = [future[members].sum() for future in drawn]
+        rows[history, "amount"] = drawn_total(
+            float(amounts[members].sum()), totals, n_customers=n, past_errors=spent
         )
     table = pd.DataFrame({key: _row(forecast) for key, forecast in rows.items()}).T
     return table.rename_axis(["history", "quantity"]).astype({"n_customers": int})
@@ -254,11 +262,11 @@ def value_total(values: pd.DataFrame, ahead: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _by_history(customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    complete = customers["history_complete"]
+def _by_history(customers: pd.DataFrame) -> dict[str, BoolArray]:
+    complete, everybody = customers["history_complete"].to_numpy(bool), np.ones(len(customers), bool)
     if complete.all() or not complete.any():
-        return {"all": customers}
-    return {"complete": customers[complete], "cut": customers[~complete], "all": customers}
+        return {"all": everybody}
+    return {"complete": complete, "cut": ~complete, "all": everybody}
 
 
 def _row(forecast: TotalForecast) -> dict[str, float]:

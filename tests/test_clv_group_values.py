@@ -1,0 +1,86 @@
+"""Value of groups with ranges, and what a value beyond 12 months rests on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from clv_cases import cdnow
+
+from crm_analysis.clv.beyond_log import value_by_model
+from crm_analysis.clv.bg_nbd import fit_bg_nbd
+from crm_analysis.clv.forecast import forecast_amount
+from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.group_values import over_models, value_groups
+from crm_analysis.clv.nbd import fit_nbd
+from crm_analysis.clv.value import value_customers
+from crm_analysis.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {"purchases": fit_bg_nbd(cdnow()), "spend": fit_gamma_gamma(cdnow())}
+
+
+@pytest.fixture(scope="module")
+def values(fits):
+    return value_customers(cdnow(), **fits, margin=0.3, annual_discount_rate=0.15)
+
+
+def grouped(values, fits, groups, **more):
+    generator = np.random.default_rng(3)
+    return value_groups(
+        values, groups, customers=cdnow(), **fits, generator=generator, **{"draws": 60, **more}
+    )
+
+
+def test_groups_add_up_and_the_largest_comes_first(values, fits):
+    often = pd.Series(np.where(cdnow()["n_repeat"] > 1, "often", "once or twice"), cdnow().index)
+    table = grouped(values, fits, often.sample(frac=1, random_state=1))
+    assert table["value_12m"].sum() == pytest.approx(values["value_12m"].sum())
+    assert table["residual_value"].sum() == pytest.approx(values["residual_value"].sum())
+    assert table["share_of_all"].sum() == pytest.approx(1)
+    assert table["value_12m"].is_monotonic_decreasing
+    assert table.loc["often", "n_customers"] == (cdnow()["n_repeat"] > 1).sum()
+    assert (table["low"] < table["value_12m"]).all()
+    assert (table["high"] > table["value_12m"]).all()
+
+
+def test_one_group_has_the_range_of_the_total(values, fits):
+    """In proportion: a margin and a discount move both ends alike."""
+    everybody = pd.Series("all", cdnow().index)
+    row = grouped(values, fits, everybody).loc["all"]
+    generator = np.random.default_rng(3)
+    total = forecast_amount(**{k: fits[k] for k in ("purchases", "spend")}, customers=cdnow(),
+                            horizon="12 months", generator=generator, draws=60)  # fmt: skip
+    assert row["low"] / row["value_12m"] == pytest.approx(total.forecast_low / total.expected)
+    assert row["high"] / row["value_12m"] == pytest.approx(total.forecast_high / total.expected)
+
+
+def test_a_small_group_is_less_sure(values, fits):
+    few = pd.Series(np.where(np.arange(len(cdnow())) < 40, "few", "many"), cdnow().index)
+    table = grouped(values, fits, few)
+    width = (table["high"] - table["low"]) / table["value_12m"]
+    assert width["few"] > 2 * width["many"]
+
+
+def test_past_errors_widen_every_group(values, fits):
+    everybody = pd.Series("all", cdnow().index)
+    row = grouped(values, fits, everybody, past_errors=(1.0, -0.5)).loc["all"]
+    assert row["low"] == pytest.approx(row["value_12m"] / 2)
+    assert row["high"] == pytest.approx(row["value_12m"] * 2)
+
+
+def test_a_customer_without_a_group_is_refused(values, fits):
+    with pytest.raises(DataError, match="1 of 2357 customers have no group, first '0001'"):
+        grouped(values, fits, pd.Series("all", cdnow().index[1:]))
+
+
+def test_a_model_in_which_nobody_leaves_is_no_bound(fits):
+    purchases = {"BG/NBD": fits["purchases"], "NBD": fit_nbd(cdnow())}
+    table = value_by_model(
+        cdnow(), purchases=purchases, spend=fits["spend"], margin=0.3, annual_discount_rate=0.15,
+        observed_from="1997-01-01", observed_until="1997-09-30",
+    )  # fmt: skip
+    found = over_models(table, model="BG/NBD")
+    assert found["lowest"] == found["highest"] == found["residual"] == table.loc["BG/NBD", "residual_value"]
+    assert found["low"] < found["residual"] < found["high"]
+    assert over_models(table, model="NBD")["highest"] == table.loc["NBD", "residual_value"]
