@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from crm_analysis.clv.by_period import forecast_by_period
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
-    from crm_analysis.clv.cohorts import cohort_errors
+    from crm_analysis.clv.cohorts import cohort_errors, errors_by_group, flagged_groups, master_groups
     from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
     from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
     from crm_analysis.clv.covariate_fits import fit_with_covariates
     from crm_analysis.clv.covariates import WithCovariates
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
     from crm_analysis.clv.equity import RollForward, customer_equity, equity_roll_forward
-    from crm_analysis.clv.estimates import SecondOpinion, parameter_table
-    from crm_analysis.clv.examples import customer_history, example_customers, purchase_days
+    from crm_analysis.clv.estimates import SecondOpinion, ThreeIntervals, parameter_table, three_intervals
+    from crm_analysis.clv.examples import customer_history, example_customers, last_silence, purchase_days
     from crm_analysis.clv.families import Setting, setting
     from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
     from crm_analysis.clv.fit import Fit
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
         past_bias,
     )
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-    from crm_analysis.clv.goodness import daily_repeats, frequency_fit, tracking
+    from crm_analysis.clv.goodness import daily_repeats, frequency_fit, judge_counts, tracking, tracking_error
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
     from crm_analysis.clv.kept import FirmModels, choose_anew, firm_models
+    from crm_analysis.clv.long_run import long_value, roll_forward
     from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
-    from crm_analysis.clv.maps import alive_map, value_map
+    from crm_analysis.clv.maps import alive_map, paradox, value_map
     from crm_analysis.clv.margin import Margin, firm_margin
     from crm_analysis.clv.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
     from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
@@ -58,8 +59,9 @@ if TYPE_CHECKING:
     from crm_analysis.clv.nested import LikelihoodRatio, likelihood_ratio
     from crm_analysis.clv.new_customer import clv_new
     from crm_analysis.clv.newcomers import NewForecast, forecast_new
+    from crm_analysis.clv.once import OnceOnly, once_only
     from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
-    from crm_analysis.clv.origins import Origin, log_scores, revisit, roll_forward
+    from crm_analysis.clv.origins import Origin, log_scores, revisit
     from crm_analysis.clv.outlook import (
         Models,
         beside_past,
@@ -75,12 +77,12 @@ if TYPE_CHECKING:
     from crm_analysis.clv.pauses import purchase_rates
     from crm_analysis.clv.payback import BreakEven, break_even
     from crm_analysis.clv.referral import referral_matrix, referral_value
-    from crm_analysis.clv.regularity import Regularity, purchase_regularity
+    from crm_analysis.clv.regularity import Regularity, purchase_regularity, rhythm
     from crm_analysis.clv.retained import continuous_value, retained_value
     from crm_analysis.clv.retention import Bdw, Dw, Geometric, Sbg
     from crm_analysis.clv.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
     from crm_analysis.clv.scoring import count_amounts, count_histories, score_to_parquet
-    from crm_analysis.clv.season import NO_SEASON, Season, given_season
+    from crm_analysis.clv.season import NO_SEASON, Season, given_season, season_finding
     from crm_analysis.clv.seasonality import estimate_season, monthly_repeats, season_of
     from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
     from crm_analysis.clv.spend import BandedGammaGamma, band_amounts, fit_spend
@@ -124,6 +126,7 @@ _HOMES = {
     "Models": "outlook",
     "Nbd": "nbd",
     "NewForecast": "newcomers",
+    "OnceOnly": "once",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
     "PastBias": "forecast",
@@ -136,6 +139,7 @@ _HOMES = {
     "Setting": "families",
     "SpendingPlan": "spending",
     "StopRule": "contact",
+    "ThreeIntervals": "estimates",
     "TotalForecast": "forecast",
     "WithCovariates": "covariates",
     "against_rules": "choice",
@@ -165,6 +169,7 @@ _HOMES = {
     "daily_repeats": "goodness",
     "draw_amounts": "forecast",
     "equity_roll_forward": "equity",
+    "errors_by_group": "cohorts",
     "estimate_season": "seasonality",
     "evaluate_holdout": "holdout",
     "example_customers": "examples",
@@ -185,6 +190,7 @@ _HOMES = {
     "fit_spend": "spend",
     "fit_with_covariates": "covariate_fits",
     "fixed_life_error": "multiples",
+    "flagged_groups": "cohorts",
     "forecast_amount": "forecast",
     "forecast_by_period": "by_period",
     "forecast_groups": "outlook",
@@ -195,17 +201,22 @@ _HOMES = {
     "frequency_fit": "goodness",
     "from_lifetimes": "second_opinion",
     "given_season": "season",
+    "judge_counts": "goodness",
+    "last_silence": "examples",
     "likelihood_ratio": "nested",
     "log_scores": "origins",
+    "long_value": "long_run",
     "longest_look_back": "look_back",
     "look_backs": "look_back",
     "margin_multiple": "multiples",
     "margin_multiples": "multiples",
+    "master_groups": "cohorts",
     "migration_value": "migration",
     "monthly_repeats": "seasonality",
+    "once_only": "once",
     "opportunities_of": "opportunities",
-    "over_models": "group_values",
     "own_range": "outlook",
+    "paradox": "maps",
     "parameter_table": "estimates",
     "past_bias": "forecast",
     "past_error": "outlook",
@@ -221,8 +232,10 @@ _HOMES = {
     "response_curve": "spending",
     "retained_value": "retained",
     "revisit": "origins",
-    "roll_forward": "origins",
+    "rhythm": "regularity",
+    "roll_forward": "long_run",
     "score_to_parquet": "scoring",
+    "season_finding": "season",
     "season_of": "seasonality",
     "season_seen": "outlook",
     "sensitivity": "tornado",
@@ -232,8 +245,10 @@ _HOMES = {
     "stop_contact": "contact",
     "summarise_contracts": "contracts",
     "summarise_opportunities": "opportunities",
+    "three_intervals": "estimates",
     "to_lifetimes": "second_opinion",
     "tracking": "goodness",
+    "tracking_error": "goodness",
     "transition_rates": "migration",
     "unlikely_buyers": "unlikely",
     "value_by_model": "beyond_log",
@@ -271,6 +286,7 @@ __all__ = [
     "Models",
     "Nbd",
     "NewForecast",
+    "OnceOnly",
     "Origin",
     "ParetoNbd",
     "PastBias",
@@ -283,6 +299,7 @@ __all__ = [
     "Setting",
     "SpendingPlan",
     "StopRule",
+    "ThreeIntervals",
     "TotalForecast",
     "WithCovariates",
     "against_rules",
@@ -312,6 +329,7 @@ __all__ = [
     "daily_repeats",
     "draw_amounts",
     "equity_roll_forward",
+    "errors_by_group",
     "estimate_season",
     "evaluate_holdout",
     "example_customers",
@@ -332,6 +350,7 @@ __all__ = [
     "fit_spend",
     "fit_with_covariates",
     "fixed_life_error",
+    "flagged_groups",
     "forecast_amount",
     "forecast_by_period",
     "forecast_groups",
@@ -342,17 +361,22 @@ __all__ = [
     "frequency_fit",
     "from_lifetimes",
     "given_season",
+    "judge_counts",
+    "last_silence",
     "likelihood_ratio",
     "log_scores",
+    "long_value",
     "longest_look_back",
     "look_backs",
     "margin_multiple",
     "margin_multiples",
+    "master_groups",
     "migration_value",
     "monthly_repeats",
+    "once_only",
     "opportunities_of",
-    "over_models",
     "own_range",
+    "paradox",
     "parameter_table",
     "past_bias",
     "past_error",
@@ -368,8 +392,10 @@ __all__ = [
     "response_curve",
     "retained_value",
     "revisit",
+    "rhythm",
     "roll_forward",
     "score_to_parquet",
+    "season_finding",
     "season_of",
     "season_seen",
     "sensitivity",
@@ -379,8 +405,10 @@ __all__ = [
     "stop_contact",
     "summarise_contracts",
     "summarise_opportunities",
+    "three_intervals",
     "to_lifetimes",
     "tracking",
+    "tracking_error",
     "transition_rates",
     "unlikely_buyers",
     "value_by_model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
@@ -13,6 +15,10 @@ from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.units import unit_days
 from crm_analysis.clv.value import model_of
 from crm_analysis.errors import DataError
+
+if TYPE_CHECKING:
+    from crm_analysis.clv.choice import Choice
+    from crm_analysis.doors.store import OpenWorkspace
 
 
 def cohort_errors(
@@ -56,6 +62,58 @@ def cohort_errors(
     total = [len(customers), expected.sum(), actual.sum(), overall, np.nan, np.nan, rows["flagged"].any()]
     rows.loc["all"] = total
     return rows.rename_axis("group").astype({"n_customers": int, "flagged": bool})
+
+
+def errors_by_group(choice: Choice, *, by: str | pd.Series | None = None) -> pd.DataFrame:
+    """`cohort_errors` of the model chosen: of its last forecast that can be checked, else of its fit.
+
+    Parameters
+    ----------
+    choice : with a model of purchases.
+    by : as for `cohort_errors`.
+    """
+    if choice.purchases is None or choice.name is None:
+        raise DataError("errors_by_group: the customers determine no model; check choice.purchases first")
+    if not choice.tested:
+        return cohort_errors(choice.purchases, choice.fitted, by=by)
+    last = choice.origins[-1]
+    fit = last.models.purchases[choice.name]
+    return cohort_errors(fit, last.calibration, holdout=last.holdout, by=by)
+
+
+def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float]]:
+    """Say whether one model holds for all groups: "alike", "apart" (some are flagged) or "one" (no two).
+
+    Parameters
+    ----------
+    table : `cohort_errors`.
+
+    Returns
+    -------
+    key; names of the groups flagged; values: n (groups), n_flagged, share (of customers, in these groups),
+    lowest and highest error of these, and error of all.
+    """
+    groups = table.drop(index="all")
+    flagged = groups[groups["flagged"]]
+    key = "one" if len(groups) < 2 else "apart" if len(flagged) else "alike"
+    values = {
+        "n": len(groups),
+        "n_flagged": len(flagged),
+        "share": float(flagged["n_customers"].sum() / max(groups["n_customers"].sum(), 1)),
+        "lowest": float(flagged["error"].min()),
+        "highest": float(flagged["error"].max()),
+        "error": float(table["error"].iloc[-1]),
+    }
+    return key, [str(name) for name in flagged.index], values
+
+
+def master_groups(workspace: OpenWorkspace, firm: str, column: str) -> pd.Series | None:
+    """Return a column of a firm's customer master by customer; None without the master or the column."""
+    master = workspace.customers(firm)
+    if master is None or column not in master.columns or column == "customer_id":
+        return None
+    rows = master.select("customer_id", column).to_pandas()
+    return rows.drop_duplicates("customer_id").set_index("customer_id")[column]
 
 
 def _groups(customers: pd.DataFrame, by: str | pd.Series | None) -> pd.Series:

@@ -9,9 +9,13 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.second_opinion import FITTERS, compare_with_lifetimes
+from crm_analysis.errors import FitError
 
 SAME = 0.01  # parameters that differ by less say the same
+APART = 0.25  # of an interval's width, by which two kinds of intervals may differ and say the same
+KINDS = ("log-Wald", "profile", "bootstrap")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,67 @@ class SecondOpinion:
         if np.isnan(self.largest):
             return "failed"
         return "same" if self.largest < SAME else "differs"
+
+
+@dataclass(frozen=True)
+class ThreeIntervals:
+    """95% intervals of three kinds, and where they part.
+
+    table : index measure ("estimate"; "low, log-Wald" and so on, of `KINDS`), one column per parameter; the
+        bootstrap is missing where resamples determine no optimum.
+    refused : why; empty where it was possible.
+    """
+
+    table: pd.DataFrame
+    refused: str
+
+    @property
+    def open(self) -> list[str]:
+        """Parameters to which the profile sets no end: the data rule out no value beyond the estimate."""
+        ends = self.table.loc[["low, profile", "high, profile"]]
+        return [str(name) for name in ends.columns[(ends.isin([0.0, np.inf])).any()]]
+
+    @property
+    def largest(self) -> float:
+        """How far an end of two kinds lies apart at most, as a share of the width by log-Wald."""
+        kinds = [self.table.loc[[f"{end}, {kind}" for kind in KINDS]].to_numpy() for end in ("low", "high")]
+        lows, highs = kinds
+        width = highs[0] - lows[0]
+        return float(np.nanmax([np.nanmax(ends, axis=0) - np.nanmin(ends, axis=0) for ends in kinds] / width))
+
+    @property
+    def kind(self) -> str:
+        """What the three say: "open" (an end without limit), "apart" (by over a quarter) or "agree"."""
+        return "open" if self.open else "apart" if self.largest > APART else "agree"
+
+
+def three_intervals(fit: Fit[Any], *, generator: np.random.Generator, refits: int = 200) -> ThreeIntervals:
+    """Set the 95% intervals of three kinds beside each other.
+
+    Parameters
+    ----------
+    generator, refits : of the bootstrap.
+    """
+    found: dict[str, FloatArray] = {"log-Wald": _ends(fit.confidence_intervals())}
+    found["profile"] = _ends(fit.confidence_intervals(kind="profile"))
+    refused = ""
+    try:
+        drawn = fit.confidence_intervals(kind="bootstrap", generator=generator, refits=refits)
+        found["bootstrap"] = _ends(drawn)
+    except FitError as error:
+        found["bootstrap"], refused = np.full_like(found["profile"], np.nan), str(error)
+    names = pd.Index(fit.covariance.index, name=None)
+    rows = {
+        f"{end}, {kind}": ends[:, i] for kind, ends in found.items() for i, end in enumerate(("low", "high"))
+    }
+    estimate = fit.confidence_intervals()["estimate"].to_numpy()
+    table = pd.DataFrame.from_dict({"estimate": estimate, **rows}, orient="index", columns=names)
+    return ThreeIntervals(table.rename_axis("measure"), refused)
+
+
+def _ends(intervals: pd.DataFrame) -> FloatArray:
+    ends: FloatArray = intervals[["low", "high"]].to_numpy(float)
+    return ends
 
 
 def parameter_table(fit: Fit[Any], *, customers: pd.DataFrame) -> SecondOpinion:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crm_analysis.clv.season import NO_SEASON, Season
 from crm_analysis.clv.value import HORIZON, model_of
 from crm_analysis.errors import DataError
 
@@ -64,13 +65,15 @@ def customer_history(
     customer_id: str,
     observed_until: date | str,
     horizon: str = HORIZON,
+    season: Season = NO_SEASON,
 ) -> pd.DataFrame:
     """Say for each day what the model would have said of a customer at its end, knowing no more than then.
 
     Parameters
     ----------
     days : as `purchase_days` gives them, of this customer and perhaps others.
-    horizon : of p_buy, a length from each day.
+    horizon : of p_buy, a length from each day, on the season's clock: a whole year is as long on any.
+    season : on whose clock the model was fitted; t_last and t_observed are on it, too.
 
     Returns
     -------
@@ -91,20 +94,48 @@ def customer_history(
             "take the days of purchase_days(log, customers=[...])"
         )
     dates = pd.date_range(bought_on[0], until, name="date")
-    ages = np.arange(len(dates))
-    bought = (bought_on - bought_on[0]).days.to_numpy()
-    seen = np.searchsorted(bought, ages, side="right")
+    n_repeat = np.searchsorted(bought_on, dates, side="right") - 1
+    days_of, born = dates.to_numpy("datetime64[D]"), bought_on[:1].to_numpy("datetime64[D]")
+    ages = np.round(season.elapsed(born, days_of)).astype(int)
+    t_last = np.round(season.elapsed(born, bought_on.to_numpy("datetime64[D]"))).astype(int)[n_repeat]
+    t_last = np.where(n_repeat > 0, np.maximum(t_last, 1), 0)
     history = pd.DataFrame(
         {
-            "bought": np.isin(ages, bought),
-            "n_repeat": seen - 1,
-            "t_last": bought[seen - 1],
-            "t_observed": ages,
+            "bought": dates.isin(bought_on),
+            "n_repeat": n_repeat,
+            "t_last": t_last,
+            "t_observed": np.maximum(ages, t_last),
         },
         dates,
     )
     model = model_of(purchases)
     return history.assign(p_alive=model.p_alive(history), p_buy=model.p_buy(history, horizon=horizon))
+
+
+def last_silence(history: pd.DataFrame) -> tuple[str, dict[str, float]]:
+    """Say what the silence since the last purchase did to the chance of buying.
+
+    Parameters
+    ----------
+    history : `customer_history`.
+
+    Returns
+    -------
+    key : "fell" (p_buy was a half or more after the last purchase, and less later), "above" or "below" (it
+        has been so ever since).
+    values : days of silence; fell_after, days of it after which p_buy was below a half ("fell"); p_alive and
+        p_buy at the end, p_buy_then after the last purchase.
+    """
+    since = history.loc[history.index[history["bought"]].max() :]
+    below, first, last = since["p_buy"] < 0.5, since.iloc[0], since.iloc[-1]
+    key = "below" if below.iloc[0] else "fell" if below.any() else "above"
+    return key, {
+        "days": len(since) - 1,
+        "fell_after": int(below.to_numpy().argmax()),
+        "p_alive": float(last["p_alive"]),
+        "p_buy": float(last["p_buy"]),
+        "p_buy_then": float(first["p_buy"]),
+    }
 
 
 def _patterns(known: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -12,12 +12,16 @@ from scipy.special import chdtrc
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.purchases import PurchaseModel
+from crm_analysis.clv.season import NO_SEASON, Season
 from crm_analysis.clv.units import unit_days
 from crm_analysis.clv.value import model_of
+from crm_analysis.customers import customer_table
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:
     from crm_analysis.doors.transactions import Transactions
+
+EXPECTED = 5  # customers in a class, below which chi-square says nothing of it
 
 
 def frequency_fit(
@@ -48,6 +52,40 @@ def chi_square(table: pd.DataFrame, *, n_parameters: int) -> tuple[float, float]
     return statistic, float(chdtrc(freedom, statistic)) if freedom > 0 else np.nan
 
 
+def judge_counts(table: pd.DataFrame, *, n_parameters: int) -> tuple[str, dict[str, float | str]]:
+    """Say whether a `frequency_fit` is "close" (what is off may be chance), "off", or "unknown".
+
+    Classes in which fewer than 5 customers are expected join the one below: chi-square needs as many.
+
+    Returns
+    -------
+    key ("unknown": too few classes are left); values: statistic, p_value, and of the class that is off most
+    n_repeat, actual and expected customers, and largest (how far off, as a share of all customers).
+    """
+    joined = _joined(table)
+    statistic, p_value = chi_square(joined, n_parameters=n_parameters)
+    key = "unknown" if np.isnan(p_value) else "close" if p_value >= 0.05 else "off"
+    apart = (joined["actual"] - joined["expected"]).abs().to_numpy()
+    worst = joined.iloc[int(apart.argmax())]
+    return key, {
+        "statistic": statistic,
+        "p_value": p_value,
+        "largest": float(apart.max() / joined["actual"].sum()),
+        "n_repeat": str(worst.name),
+        "actual": float(worst["actual"]),
+        "expected": float(worst["expected"]),
+    }
+
+
+def _joined(table: pd.DataFrame) -> pd.DataFrame:
+    """Classes of a `frequency_fit`, the last ones together until 5 customers are expected there."""
+    rows = table.astype(float)
+    while len(rows) > 1 and rows["expected"].iloc[-1] < EXPECTED:
+        last = rows.iloc[-2:].sum().to_frame(f"{str(rows.index[-2]).rstrip('+')}+").T
+        rows = pd.concat([rows.iloc[:-2], last])
+    return rows
+
+
 def tracking_error(table: pd.DataFrame, *, since: date | str | None = None) -> float:
     """Mean absolute error of the cumulative line of `tracking`, as a share of what happened.
 
@@ -60,9 +98,17 @@ def tracking_error(table: pd.DataFrame, *, since: date | str | None = None) -> f
     return float((later["expected_cumulative"] / later["actual_cumulative"] - 1).abs().mean())
 
 
-def daily_repeats(log: Transactions, *, acquired_until: date | str) -> pd.Series:
-    """Repeat purchase days per date, of the customers first seen on or before `acquired_until`."""
+def daily_repeats(log: Transactions, *, acquired_until: date | str, complete_only: bool = False) -> pd.Series:
+    """Repeat purchase days per date, of the customers first seen on or before `acquired_until`.
+
+    Parameters
+    ----------
+    complete_only : count those with complete histories only, whom models are fitted to.
+    """
     days = log.merged.filter(log.merged.n_lines > 0).select("customer_id", "occurred_on").distinct()
+    if complete_only:
+        known = customer_table(log).filter(lambda table: table.history_complete)
+        days = days.semi_join(known.select("customer_id"), "customer_id")
     first = days.group_by("customer_id").agg(first_on=days.occurred_on.min())
     first = first.filter(first.first_on <= pd.Timestamp(acquired_until).date())
     repeats = days.inner_join(first, "customer_id").filter(lambda t: t.occurred_on > t.first_on)
@@ -77,6 +123,7 @@ def tracking(
     repeats: pd.Series,
     until: date | str,
     step: str = "7 days",
+    season: Season = NO_SEASON,
 ) -> pd.DataFrame:
     """Follow repeat purchases over time, actual beside expected of a cohort that is never looked at again.
 
@@ -85,6 +132,7 @@ def tracking(
     customers : `first_at` of the customers that `repeats` counts.
     repeats : repeat purchase days per date, as `daily_repeats` counts them.
     until : last day observed, that whole day included; `step` is a length.
+    season : on whose clock the model was fitted. Steps are the calendar's, and expect more in strong months.
 
     Returns
     -------
@@ -96,7 +144,8 @@ def tracking(
     n_steps = int((np.datetime64(until, "D") - before).astype(int)) // length
     ends = before + length * np.arange(1, n_steps + 1)
     model = model_of(purchases)
-    ages = np.maximum((ends[:, None] - born).astype(int), 0)
+    came = np.minimum(born, ends[:, None])  # who comes later counts nothing yet
+    ages = np.round(season.elapsed(came, ends[:, None])).astype(int)
     expected = _expected_new(model, ages) @ n_born
     dates = repeats.index.to_numpy("datetime64[D]")
     actual = np.array([repeats.to_numpy()[dates <= end].sum() for end in ends])

@@ -84,6 +84,36 @@ def value_map(
     return cells.assign(value=per_purchase * discounted, n_customers=_base(customers, cells))
 
 
+def paradox(table: pd.DataFrame) -> tuple[str, dict[str, float]]:
+    """Find where more purchases mean less value: the silence at which the most value is lost by them.
+
+    A long silence says more of somebody who used to buy often than of somebody who always bought seldom.
+
+    Parameters
+    ----------
+    table : `value_map`.
+
+    Returns
+    -------
+    key, "less" or "none" (every purchase more adds value); values: days_since_last, few and many (n_repeat of
+    the most valuable and of the most frequent), value_few, value_many, change (value_many / value_few - 1).
+    """
+    rows = table.groupby("days_since_last")
+    best, most = (table.loc[rows[name].idxmax()].to_dict("list") for name in ("value", "n_repeat"))
+    change = np.array(most["value"]) / np.array(best["value"]) - 1
+    if not (change < 0).any():
+        return "none", {}
+    worst = int(change.argmin())
+    return "less", {
+        "days_since_last": best["days_since_last"][worst],
+        "few": best["n_repeat"][worst],
+        "many": most["n_repeat"][worst],
+        "value_few": best["value"][worst],
+        "value_many": most["value"][worst],
+        "change": float(change[worst]),
+    }
+
+
 def _cells(
     customers: pd.DataFrame, *, since: int, t_observed: int | None, up_to: int | None, steps: int
 ) -> pd.DataFrame:

@@ -57,6 +57,18 @@ def purchase_regularity(log: Transactions) -> Regularity:
     return _estimate(**{str(name): float(value) for name, value in sums.items()})
 
 
+def rhythm(found: Regularity | None) -> str:
+    """Word for how customers buy: "random", "schedule" (more evenly), "bursts" (less), else "unknown".
+
+    Parameters
+    ----------
+    found : None where too few have bought on three days to say.
+    """
+    if found is None:
+        return "unknown"
+    return "schedule" if found.low > 1 else "bursts" if found.high < 1 else "random"
+
+
 def _sums(log: Transactions) -> ir.Table:
     """One row in the engine of the log: what the estimate and the likelihood need of all times between."""
     complete = customer_table(log).filter(lambda table: table.history_complete).select("customer_id")

@@ -115,6 +115,25 @@ class Season:
         return np.interp(end, edges, clock) - np.interp(begin, edges, clock)
 
 
+def season_finding(season: Season) -> tuple[str, dict[str, float]]:
+    """Say where an index comes from, or why there is none, with the strongest and the weakest month.
+
+    Returns
+    -------
+    key : "given", "estimated", "short_log", "chance" or "none" (nobody asked).
+    values : strongest and weakest (months, 1 to 12), high and low (their index), each with its 95% range
+        (high_from, high_to, low_from, low_to), and p_value; NaN where not estimated.
+    """
+    table = season.table
+    strongest, weakest = int(np.argmax(season.index)), int(np.argmin(season.index))
+    values: dict[str, float] = {"strongest": strongest + 1, "weakest": weakest + 1}
+    for name, month in (("high", strongest), ("low", weakest)):
+        index, low, high = table.to_numpy(float)[month]
+        values |= {name: float(index), f"{name}_from": float(low), f"{name}_to": float(high)}
+    key = season.source if season.adjusted else season.reason.replace(" ", "_") or "none"
+    return key, values | {"p_value": np.nan if season.p_value is None else season.p_value}
+
+
 NO_SEASON = Season((1.0,) * 12, "none")
 
 
