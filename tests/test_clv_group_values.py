@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow
 
-from crm_analysis.clv.beyond_log import value_by_model
 from crm_analysis.clv.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.forecast import forecast_amount
 from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.group_values import over_models, value_groups
-from crm_analysis.clv.nbd import fit_nbd
+from crm_analysis.clv.group_values import value_groups
 from crm_analysis.clv.value import value_customers
 from crm_analysis.errors import DataError
 
@@ -25,11 +23,11 @@ def values(fits):
     return value_customers(cdnow(), **fits, margin=0.3, annual_discount_rate=0.15)
 
 
-def grouped(values, fits, groups, **more):
+def grouped(values, fits, groups, errors=()):
     generator = np.random.default_rng(3)
-    return value_groups(
-        values, groups, customers=cdnow(), **fits, generator=generator, **{"draws": 60, **more}
-    )
+    index = pd.MultiIndex.from_product([range(len(errors)), ["amount"]], names=["origin", "quantity"])
+    past = pd.DataFrame({"error": errors}, index, dtype=float)
+    return value_groups(values, groups, customers=cdnow(), **fits, past=past, generator=generator, draws=60)
 
 
 def test_groups_add_up_and_the_largest_comes_first(values, fits):
@@ -64,7 +62,7 @@ def test_a_small_group_is_less_sure(values, fits):
 
 def test_past_errors_widen_every_group(values, fits):
     everybody = pd.Series("all", cdnow().index)
-    row = grouped(values, fits, everybody, past_errors=(1.0, -0.5)).loc["all"]
+    row = grouped(values, fits, everybody, errors=(1.0, -0.5)).loc["all"]
     assert row["low"] == pytest.approx(row["value_12m"] / 2)
     assert row["high"] == pytest.approx(row["value_12m"] * 2)
 
@@ -72,15 +70,3 @@ def test_past_errors_widen_every_group(values, fits):
 def test_a_customer_without_a_group_is_refused(values, fits):
     with pytest.raises(DataError, match="1 of 2357 customers have no group, first '0001'"):
         grouped(values, fits, pd.Series("all", cdnow().index[1:]))
-
-
-def test_a_model_in_which_nobody_leaves_is_no_bound(fits):
-    purchases = {"BG/NBD": fits["purchases"], "NBD": fit_nbd(cdnow())}
-    table = value_by_model(
-        cdnow(), purchases=purchases, spend=fits["spend"], margin=0.3, annual_discount_rate=0.15,
-        observed_from="1997-01-01", observed_until="1997-09-30",
-    )  # fmt: skip
-    found = over_models(table, model="BG/NBD")
-    assert found["lowest"] == found["highest"] == found["residual"] == table.loc["BG/NBD", "residual_value"]
-    assert found["low"] < found["residual"] < found["high"]
-    assert over_models(table, model="NBD")["highest"] == table.loc["NBD", "residual_value"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,11 @@ class Choice:
     def fitted(self) -> pd.DataFrame:
         """Customers with complete histories, whom the models are fitted to."""
         return self.customers[self.customers["history_complete"]]
+
+    @property
+    def fits(self) -> dict[str, Any]:
+        """Both models by the names of parameters: purchases, spend."""
+        return {"purchases": self.purchases, "spend": self.spend}
 
     @property
     def usable(self) -> bool:

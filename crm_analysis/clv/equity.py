@@ -58,6 +58,12 @@ class RollForward:
     table: pd.DataFrame
     customers: pd.DataFrame
 
+    @property
+    def steps(self) -> dict[str, float]:
+        """Value of each step, for a sentence: opening, unwinding, margin_received, ... closing."""
+        words = {str(step): str(step).replace(" ", "_").replace("-", "_") for step in self.table.index}
+        return {words[str(step)]: float(value) for step, value in self.table["value"].items()}
+
 
 def equity_roll_forward(
     opening: pd.Series,

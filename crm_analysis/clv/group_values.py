@@ -1,4 +1,4 @@
-"""What groups of customers are worth, with ranges, and how much of it is a matter of belief."""
+"""What groups of customers are worth, with ranges."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from crm_analysis.clv.fit import Fit
 from crm_analysis.clv.forecast import draw_amounts
+from crm_analysis.clv.outlook import errors_of
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.spend import SpendFit
 from crm_analysis.clv.value import HORIZON
@@ -21,8 +22,8 @@ def value_groups(
     purchases: Fit[PurchaseModel],
     spend: SpendFit,
     generator: np.random.Generator,
+    past: pd.DataFrame,
     draws: int = 100,
-    past_errors: tuple[float, ...] = (),
 ) -> pd.DataFrame:
     """Value of the next 12 months of each group, the largest first, with the range that it should fall in.
 
@@ -30,7 +31,7 @@ def value_groups(
     ----------
     values : `value_customers` of the `customers`.
     groups : of every customer, such as the segment.
-    past_errors : forecast / actual - 1 of amounts at earlier origins; as for `forecast_amount`.
+    past : `past_forecasts`; ranges reach as far as each error of amounts made before would put the actual.
 
     Returns
     -------
@@ -54,11 +55,9 @@ def value_groups(
     )
     expected = np.bincount(codes, values["expected_purchases"] * values["expected_amount"])
     ends = np.quantile(totals, [0.025, 0.975], axis=0) / expected
-    before = [1 / (1 + error) for error in past_errors]
-    low, high = (
-        np.min([ends[0], *(np.full(len(names), b) for b in before)], axis=0),
-        np.max([ends[1], *(np.full(len(names), b) for b in before)], axis=0),
-    )
+    before = 1 / (1 + errors_of(past, "amount").to_numpy())
+    low = np.minimum(ends[0], before.min(initial=np.inf))
+    high = np.maximum(ends[1], before.max(initial=0.0))
     grouped = values.groupby(codes)
     value = grouped["value_12m"].sum().to_numpy()
     table = pd.DataFrame(
@@ -73,27 +72,3 @@ def value_groups(
         pd.Index(names, name="group"),
     )
     return table.sort_values("value_12m", ascending=False, kind="stable")
-
-
-def over_models(by_model: pd.DataFrame, *, model: str) -> dict[str, float]:
-    """Numbers for the sentence that goes with any value beyond 12 months.
-
-    Parameters
-    ----------
-    by_model : `value_by_model`; NBD, in which nobody leaves, counts only where it is the `model`.
-
-    Returns
-    -------
-    residual, low, high (of the model); lowest, highest (over models); share_beyond_12m, share_beyond_log.
-    """
-    others = by_model.drop(index=[name for name in ("NBD",) if name != model and name in by_model.index])
-    own = by_model.astype(float).to_dict("index")[model]
-    return {
-        "residual": own["residual_value"],
-        "low": own["residual_value_low"],
-        "high": own["residual_value_high"],
-        "lowest": float(others["residual_value"].min()),
-        "highest": float(others["residual_value"].max()),
-        "share_beyond_12m": own["share_beyond_12m"],
-        "share_beyond_log": own["share_beyond_log"],
-    }

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.equity import RollForward, equity_roll_forward
 from crm_analysis.clv.holdout import holdout_horizon
 from crm_analysis.clv.look_back import LookBack
 from crm_analysis.clv.outlook import Models, fit_models
 from crm_analysis.clv.season import NO_SEASON, Season
-from crm_analysis.clv.units import DAYS_PER_YEAR
 from crm_analysis.customers import split_holdout
 
 if TYPE_CHECKING:
@@ -96,41 +94,6 @@ def difference(origins: Sequence[Origin], *, better: str, worse: str) -> tuple[f
     gains = pd.concat(tables)
     of_customers = gains.groupby(level=0).sum() - gains.mean() * gains.groupby(level=0).size()
     return float(gains.mean()), float(np.sqrt((of_customers**2).sum()) / len(gains))
-
-
-def roll_forward(
-    origin: Origin,
-    *,
-    model: str | None,
-    customers: pd.DataFrame,
-    values: pd.Series,
-    margin: float,
-    annual_discount_rate: float,
-) -> RollForward | None:
-    """Split the change of the value of the base since an origin whose look back ends today.
-
-    Parameters
-    ----------
-    model : name of the model; None is answered where it, or spend, was not determined then.
-    customers : today, on the clock; values : their residual value today, by the model fitted today.
-    margin : profit per unit of amount.
-    """
-    then, spend = origin.models.purchases.get(model or ""), origin.models.spend
-    if then is None or spend is None:
-        return None
-
-    def worth(known: pd.DataFrame) -> pd.Series:
-        ahead = then.model.discounted_purchases(known, annual_discount_rate=annual_discount_rate)
-        return ahead * spend.model.expected_amount(known) * margin
-
-    return equity_roll_forward(
-        worth(origin.known),
-        values,
-        closing_by_opening_model=worth(customers),
-        margin=origin.happened["amount_holdout"] * margin,
-        annual_discount_rate=annual_discount_rate,
-        years=origin.look_back.days / DAYS_PER_YEAR,
-    )
 
 
 def _origin(log: Transactions, back: LookBack, season: Season, k: int) -> Origin:

@@ -160,7 +160,7 @@ def forecast_groups(
     DataFrame, index (history, quantity): history "all", preceded by "complete" and "cut" where there are
     both; quantity "purchases" and "amount". Columns expected, forecast_low, forecast_high, n_customers.
     """
-    counted, spent = (_errors(past, quantity).tolist() for quantity in ("purchases", "amount"))
+    counted, spent = (errors_of(past, quantity).tolist() for quantity in ("purchases", "amount"))
     expected = purchases.model.expected_purchases(customers, horizon=HORIZON)
     amounts = (expected * spend.model.expected_amount(customers)).to_numpy()
     drawn = list(
@@ -210,7 +210,7 @@ def past_error(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, flo
     -------
     key, values: n_origins; last, lowest and highest error (forecast / actual - 1).
     """
-    errors = _errors(past, quantity)
+    errors = errors_of(past, quantity)
     if errors.empty:
         return "none", {}
     key = "high" if (errors > 0).all() else "low" if (errors < 0).all() else "mixed"
@@ -237,7 +237,8 @@ def own_range(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, floa
     return "inside" if within.iloc[-1] else "outside", values | counts
 
 
-def _errors(past: pd.DataFrame, quantity: str) -> pd.Series:
+def errors_of(past: pd.DataFrame, quantity: str) -> pd.Series:
+    """Errors of the forecasts made before, forecast / actual - 1, where both are known."""
     of_quantity = past.index.get_level_values("quantity") == quantity
     return past["error"][of_quantity].astype(float).dropna()
 
