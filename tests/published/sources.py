@@ -52,6 +52,10 @@ CITATIONS = {
     "Sherden": "Sherden, W. A. (1994). Market Ownership: The Art and Science of Becoming #1. Amacom.",
     "Wübben": "Wübben, M. & von Wangenheim, F. (2008). Instant customer base analysis: managerial heuristics "
     "often “get it right”. Journal of Marketing 72(3), 82-93.",
+    "clvkit": "nasserboan. clvkit: customer lifetime value and retention in Python, version 0.2.1, its tests and "
+    "README. github.com/nasserboan/clvkit.",
+    "Fader & Hardie (2004)": "Fader, P. S. & Hardie, B. G. S. (2004). Implementing the BG/NBD model for customer "
+    "base analysis in Excel. brucehardie.com/notes/004.",
     "lifetimes": "Davidson-Pilon, C. lifetimes: measure customer lifetime value in Python, version 0.11.3, its "
     "tests.",
     "phpOMS": "phpOMS (Karaka), library for PHP: tests of its marketing metrics. github.com/Karaka-Management/phpOMS.",
