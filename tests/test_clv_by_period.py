@@ -85,25 +85,30 @@ def test_amounts_follow_the_purchases(fit, on_clock, months):
 
 
 def test_past_bias_corrects_every_period(fit, months):
-    bias = PastBias(ratio=1.25, spread=0.1, n_origins=3)
+    bias = PastBias((1.25,), 0.1)
     table = forecast_by_period(fit, cdnow(), season=SEASON, observed_until=UNTIL, bias=bias)
     assert (table["expected"] * 1.25).to_numpy() == pytest.approx(months["expected"].to_numpy())
     widths = [np.log(t["forecast_high"] / t["expected"]).to_numpy() / 1.96 for t in (months, table)]
     assert np.hypot(widths[0], 0.1) == pytest.approx(widths[1], rel=1e-4)
+    far = PastBias((2.5, 1.25), 0.1)
+    reaching = forecast_by_period(fit, cdnow(), season=SEASON, observed_until=UNTIL, bias=far)
+    assert reaching["forecast_low"].to_numpy() == pytest.approx(months["expected"].to_numpy() / 2.5)
+    assert reaching["forecast_high"].tolist() == table["forecast_high"].tolist()
 
 
 def test_an_uncertain_index_widens_the_ranges(fit, months):
-    errors = tuple(0.1 * value for value in SEASON.index)
+    errors = (*(0.1 * value for value in SEASON.index[:11]), 0.2 * SEASON.index[11])
     uncertain = Season(SEASON.index, "estimated", errors)
     table = forecast_by_period(fit, cdnow(), season=uncertain, observed_until=UNTIL)
     widths = [np.log(t["forecast_high"] / t["expected"]).to_numpy() / 1.96 for t in (months, table)]
-    assert np.hypot(widths[0], 0.1) == pytest.approx(widths[1], rel=1e-4)
+    added = np.where(table.index == "1997-12", 0.2, 0.1)
+    assert np.hypot(widths[0], added) == pytest.approx(widths[1], rel=1e-4)
     quarters = [
         forecast_by_period(fit, cdnow(), season=s, observed_until=UNTIL, period="quarter")
         for s in (SEASON, uncertain)
     ]
     widths = [np.log(t["forecast_high"] / t["expected"]).to_numpy() / 1.96 for t in quarters]
-    assert np.sqrt(widths[1] ** 2 - widths[0] ** 2) == pytest.approx(0.1 / np.sqrt(3), rel=0.1)
+    assert np.sqrt(widths[1] ** 2 - widths[0] ** 2)[1:] == pytest.approx(0.1 / np.sqrt(3), rel=0.1)
 
 
 @pytest.mark.parametrize("months_ahead", [1, 6, 12])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from clv_cases import simulate_bg_nbd
+from scipy.special import ndtri
 
 from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.cohorts import cohort_errors
@@ -42,7 +43,13 @@ def test_sums_by_hand(worse):
     assert (row["n_customers"], row["actual"]) == (800, worse.loc[first, "n_later"].sum())
     assert row["expected"] == pytest.approx(expected)
     assert row["error"] == pytest.approx(expected / row["actual"] - 1)
-    assert row["low"] < row["error"] < row["high"]
+    overall = table.loc["all", "error"]
+    at_random = worse.loc[first, "n_later"] - fit.model.expected_purchases(
+        worse[first], horizon="180 days"
+    ) / (1 + overall)
+    reach = -ndtri((1 - 0.95 ** (1 / 3)) / 2) * at_random.std() * np.sqrt(800)
+    assert row["low"] == pytest.approx(expected / (row["actual"] + reach) - 1)
+    assert row["high"] == pytest.approx(expected / (row["actual"] - reach) - 1)
     assert table.loc["all", "expected"] == pytest.approx(table["expected"].iloc[:-1].sum())
     assert table.loc["all", "n_customers"] == 2400
 

@@ -71,24 +71,28 @@ def past_of(*rows):
 
 
 def test_past_bias_by_hand():
-    """Forecast 100 and sold 80, forecast 100 and sold 125: not off on average."""
-    assert past_bias(past_of((80.0, 0.05))).ratio == pytest.approx(1.25)
+    """Forecast 100 and sold 80, then forecast 100 and sold 125."""
     both = past_bias(past_of((80.0, 0.03), (125.0, 0.05)))
-    assert (both.ratio, both.n_origins) == (pytest.approx(1), 2)
-    assert both.spread == pytest.approx(0.04, rel=1e-4)
+    assert both.ratios == pytest.approx((1.25, 0.8))
+    assert both.ratio == pytest.approx(0.8)
+    assert both.spread == pytest.approx(0.05, rel=1e-4)
     assert past_bias(past_of((80.0, 0.05)), quantity="amount") is None
     assert past_bias(past_of((np.nan, 0.05))) is None
 
 
 def test_correction_by_hand():
     forecast = TotalForecast(200.0, 200 * np.exp(-1.96 * 0.03), 200 * np.exp(1.96 * 0.04), 1.0, 1.0, 7)
-    corrected = PastBias(ratio=1.25, spread=0.03, n_origins=1).correct(forecast)
+    corrected = PastBias((1.25,), 0.03).correct(forecast)
     assert corrected.expected == pytest.approx(160)
     assert np.log(corrected.forecast_high / 160) == pytest.approx(1.96 * 0.05, rel=1e-4)
     assert np.log(160 / corrected.forecast_low) == pytest.approx(1.96 * 0.03 * np.sqrt(2), rel=1e-4)
-    assert PastBias(1.0, 0.0, 1).correct(forecast).forecast_low == pytest.approx(forecast.forecast_low)
+    assert PastBias((1.0,), 0.0).correct(forecast).forecast_low == pytest.approx(forecast.forecast_low)
+    reaching = PastBias((1.0, 1.6, 1.25), 0.03).correct(forecast)
+    assert (reaching.expected, reaching.forecast_low, reaching.forecast_high) == pytest.approx(
+        (160, 125, 200)
+    )
     nothing = TotalForecast(0.0, 0.0, 0.0, 0.0, 0.0, 7)
-    assert PastBias(1.25, 0.1, 1).correct(nothing) == nothing
+    assert PastBias((1.25,), 0.1).correct(nothing) == nothing
 
 
 def test_origins_on_the_clock_of_a_season(log, fit):
@@ -99,7 +103,11 @@ def test_origins_on_the_clock_of_a_season(log, fit):
     pd.testing.assert_frame_equal(plain, same)
     strong = given_season([1.0] * 10 + [2.0, 2.0])
     later = forecast_origins(log, origins=["1997-09-30"], fit=fit_bg_nbd, months=9, season=strong)
-    assert later["expected"].iloc[0] > 1.1 * plain["expected"].iloc[0]
+    known = strong.on_clock(cdnow(), observed_until="1997-09-30")
+    horizon = strong.length("273 days", observed_until="1997-09-30")
+    by_hand = forecast_total(fit_bg_nbd(known), known, horizon=horizon).expected
+    assert later["expected"].iloc[0] == pytest.approx(by_hand, rel=1e-6)
+    assert by_hand > 1.1 * plain["expected"].iloc[0]
     assert later["actual"].iloc[0] == plain["actual"].iloc[0]
 
 

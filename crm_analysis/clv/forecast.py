@@ -49,48 +49,57 @@ class TotalForecast:
 
 @dataclass(frozen=True)
 class PastBias:
-    """How far forecasts made before were off, on average.
+    """How far forecasts made before were off.
 
-    ratio : forecast / actual, geometric mean over the origins; above 1 they were too high.
-    spread : standard deviation by chance of its logarithm: that which the forecasts gave themselves. It does
-        not shrink with the number of origins, since their years overlap.
+    ratios : forecast / actual at each origin, earliest first; above 1 they were too high.
+    spread : standard deviation by chance of the last one's logarithm: that which the forecast gave itself.
     """
 
-    ratio: float
+    ratios: tuple[float, ...]
     spread: float
-    n_origins: int
+
+    @property
+    def ratio(self) -> float:
+        """That of the last origin: the nearest to today, and a year back on the same day of the season."""
+        return self.ratios[-1]
 
     def correct(self, forecast: TotalForecast) -> TotalForecast:
-        """Divide a forecast by the ratio; the range grows by the chance in the correction."""
-        expected = forecast.expected / self.ratio
-        low, high = forecast.forecast_low / self.ratio, forecast.forecast_high / self.ratio
-        if not expected > 0:
+        """Divide a forecast by the last ratio.
+
+        The range grows by the chance in that ratio, and reaches as far as each other origin's would put it.
+        """
+        if not forecast.expected > 0:
             return forecast
-        reach = ndtri(0.975) * self.spread
-        return replace(
+        expected, reach = forecast.expected / self.ratio, ndtri(0.975) * self.spread
+        below, above = (
+            np.log(forecast.expected / forecast.forecast_low),
+            np.log(forecast.forecast_high / forecast.expected),
+        )
+        corrected = replace(
             forecast,
             expected=expected,
-            forecast_low=expected * np.exp(-np.hypot(np.log(expected / low), reach)),
-            forecast_high=expected * np.exp(np.hypot(np.log(high / expected), reach)),
+            forecast_low=expected * np.exp(-np.hypot(below, reach)),
+            forecast_high=expected * np.exp(np.hypot(above, reach)),
         )
+        return _reaching(corrected, [forecast.expected / ratio for ratio in self.ratios])
 
 
 def past_bias(past: pd.DataFrame, *, quantity: str = "purchases") -> PastBias | None:
-    """Return the mean error of the forecasts made before; None where none was made.
+    """Return the errors of forecasts made before; None where none was made.
 
     Parameters
     ----------
     past : `forecast_origins` or `past_forecasts`: forecasts of the same length as the one to correct, on the
-        season's clock, with the models' own ranges. Take the last ones only where the base has changed.
+        season's clock, with the models' own ranges, earliest first. The last one should be a year old.
     """
     rows = past[past.index.get_level_values("quantity") == quantity]
     rows = rows[["expected", "actual", "forecast_low", "forecast_high"]].astype(float).dropna()
     rows = rows[(rows["expected"] > 0) & (rows["actual"] > 0)]
     if rows.empty:
         return None
-    ratio = np.exp(np.log(rows["expected"] / rows["actual"]).mean())
-    widths = np.log(rows["forecast_high"] / rows["forecast_low"]) / (2 * ndtri(0.975))
-    return PastBias(float(ratio), float(widths.mean()), len(rows))
+    last = rows.iloc[-1]
+    width = np.log(last["forecast_high"] / last["forecast_low"]) / (2 * ndtri(0.975))
+    return PastBias(tuple((rows["expected"] / rows["actual"]).tolist()), float(width))
 
 
 def forecast_total(
@@ -264,7 +273,10 @@ def forecast_origins(
 
 def _widened(forecast: TotalForecast, past_errors: Sequence[float]) -> TotalForecast:
     """Reach as far as each error made before would put the actual: forecast / (1 + error)."""
-    actuals = [forecast.expected / (1 + error) for error in past_errors]
+    return _reaching(forecast, [forecast.expected / (1 + error) for error in past_errors])
+
+
+def _reaching(forecast: TotalForecast, actuals: Sequence[float]) -> TotalForecast:
     return replace(
         forecast,
         forecast_low=min([forecast.forecast_low, *actuals]),
