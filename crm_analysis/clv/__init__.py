@@ -38,7 +38,14 @@ if TYPE_CHECKING:
         past_bias,
     )
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-    from crm_analysis.clv.goodness import daily_repeats, frequency_fit, judge_counts, tracking, tracking_error
+    from crm_analysis.clv.goodness import (
+        daily_repeats,
+        frequency_fit,
+        judge_counts,
+        track_firm,
+        tracking,
+        tracking_error,
+    )
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
     from crm_analysis.clv.kept import FirmModels, choose_anew, firm_models
     from crm_analysis.clv.long_run import long_value, roll_forward
@@ -67,10 +74,10 @@ if TYPE_CHECKING:
         beside_past,
         fit_models,
         forecast_groups,
+        key_numbers,
         own_range,
         past_error,
         past_forecasts,
-        season_seen,
         value_total,
     )
     from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
@@ -170,6 +177,7 @@ _HOMES = {
     "draw_amounts": "forecast",
     "equity_roll_forward": "equity",
     "errors_by_group": "cohorts",
+    "errors_by_history": "cohorts",
     "estimate_season": "seasonality",
     "evaluate_holdout": "holdout",
     "example_customers": "examples",
@@ -202,6 +210,7 @@ _HOMES = {
     "from_lifetimes": "second_opinion",
     "given_season": "season",
     "judge_counts": "goodness",
+    "key_numbers": "outlook",
     "last_silence": "examples",
     "likelihood_ratio": "nested",
     "log_scores": "origins",
@@ -237,7 +246,6 @@ _HOMES = {
     "score_to_parquet": "scoring",
     "season_finding": "season",
     "season_of": "seasonality",
-    "season_seen": "outlook",
     "sensitivity": "tornado",
     "setting": "families",
     "spending_curve": "spending",
@@ -247,6 +255,7 @@ _HOMES = {
     "summarise_opportunities": "opportunities",
     "three_intervals": "estimates",
     "to_lifetimes": "second_opinion",
+    "track_firm": "goodness",
     "tracking": "goodness",
     "tracking_error": "goodness",
     "transition_rates": "migration",
@@ -330,6 +339,7 @@ __all__ = [
     "draw_amounts",
     "equity_roll_forward",
     "errors_by_group",
+    "errors_by_history",
     "estimate_season",
     "evaluate_holdout",
     "example_customers",
@@ -362,6 +372,7 @@ __all__ = [
     "from_lifetimes",
     "given_season",
     "judge_counts",
+    "key_numbers",
     "last_silence",
     "likelihood_ratio",
     "log_scores",
@@ -397,7 +408,6 @@ __all__ = [
     "score_to_parquet",
     "season_finding",
     "season_of",
-    "season_seen",
     "sensitivity",
     "setting",
     "spending_curve",
@@ -407,6 +417,7 @@ __all__ = [
     "summarise_opportunities",
     "three_intervals",
     "to_lifetimes",
+    "track_firm",
     "tracking",
     "tracking_error",
     "transition_rates",

@@ -81,6 +81,25 @@ def errors_by_group(choice: Choice, *, by: str | pd.Series | None = None) -> pd.
     return cohort_errors(fit, last.calibration, holdout=last.holdout, by=by)
 
 
+def errors_by_history(choice: Choice, *, cut: str = "cut") -> pd.DataFrame | None:
+    """`cohort_errors` of the last forecast that can be checked: complete histories by year, cut ones apart.
+
+    Parameters
+    ----------
+    cut : name of the group of customers who may be older than the log, whom no model is fitted to.
+
+    Returns
+    -------
+    None where the model chosen was not tried on an earlier day.
+    """
+    if not choice.tested or choice.name is None:
+        return None
+    last = choice.origins[-1]
+    years = _groups(last.known, None)
+    by = years.where(last.known["history_complete"], cut)
+    return cohort_errors(last.models.purchases[choice.name], last.known, holdout=last.happened, by=by)
+
+
 def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float]]:
     """Say whether one model holds for all groups: "alike", "apart" (some are flagged) or "one" (no two).
 
@@ -107,11 +126,11 @@ def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float
     return key, [str(name) for name in flagged.index], values
 
 
-def master_groups(workspace: OpenWorkspace, firm: str, column: str) -> pd.Series | None:
-    """Return a column of a firm's customer master by customer; None without the master or the column."""
+def master_groups(workspace: OpenWorkspace, firm: str, column: str) -> pd.Series:
+    """Return a column of a firm's customer master by customer; empty without the master or the column."""
     master = workspace.customers(firm)
     if master is None or column not in master.columns or column == "customer_id":
-        return None
+        return pd.Series(dtype=object, name=column)
     rows = master.select("customer_id", column).to_pandas()
     return rows.drop_duplicates("customer_id").set_index("customer_id")[column]
 

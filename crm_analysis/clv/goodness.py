@@ -16,9 +16,11 @@ from crm_analysis.clv.season import NO_SEASON, Season
 from crm_analysis.clv.units import unit_days
 from crm_analysis.clv.value import model_of
 from crm_analysis.customers import customer_table
+from crm_analysis.errors import DataError
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:
+    from crm_analysis.clv.kept import FirmModels
     from crm_analysis.doors.transactions import Transactions
 
 EXPECTED = 5  # customers in a class, below which chi-square says nothing of it
@@ -157,6 +159,28 @@ def tracking(
             "expected_cumulative": expected,
         },
         pd.DatetimeIndex(ends, name="until"),
+    )
+
+
+def track_firm(fitted: FirmModels, log: Transactions, *, step: str = "7 days") -> pd.DataFrame:
+    """`tracking` of the model of a firm, over all the time that it was fitted to and on its clock.
+
+    Parameters
+    ----------
+    fitted : with a model of purchases.
+    log : that it was fitted to; customers with complete histories are followed.
+    """
+    choice = fitted.choice
+    if choice.purchases is None:
+        raise DataError("track_firm: the customers determine no model; check choice.purchases first")
+    repeats = daily_repeats(log, acquired_until=log.observed_until, complete_only=True)
+    return tracking(
+        choice.purchases,
+        choice.fitted,
+        repeats=repeats,
+        until=log.observed_until,
+        step=step,
+        season=fitted.season,
     )
 
 
