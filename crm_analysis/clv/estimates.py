@@ -70,6 +70,19 @@ class ThreeIntervals:
         width = highs[0] - lows[0]
         return float(np.nanmax([np.nanmax(ends, axis=0) - np.nanmin(ends, axis=0) for ends in kinds] / width))
 
+    def beside(self, opinion: SecondOpinion) -> pd.DataFrame:
+        """Return the table with the standard errors and, where there is one, the estimate of lifetimes."""
+        last = opinion.table.reindex(["standard error", "lifetimes"]).dropna(how="all")
+        rows = pd.concat(
+            [self.table.iloc[:1], last.loc[["standard error"]], self.table.iloc[1:], last.iloc[1:]]
+        )
+        return rows.dropna(how="all").rename_axis("measure")
+
+    @property
+    def values(self) -> dict[str, float | str]:
+        """Values of a sentence: names (parameters without an end), largest."""
+        return {"names": ", ".join(self.open), "largest": self.largest}
+
     @property
     def kind(self) -> str:
         """What the three say: "open" (an end without limit), "apart" (by over a quarter) or "agree"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -162,8 +163,23 @@ def tracking(
     )
 
 
-def track_firm(fitted: FirmModels, log: Transactions, *, step: str = "7 days") -> pd.DataFrame:
-    """`tracking` of the model of a firm, over all the time that it was fitted to and on its clock.
+@dataclass(frozen=True)
+class Followed:
+    """A firm's model followed over the time that it was fitted to.
+
+    model : its name; table : `tracking`; actual, expected : repeat purchases in all.
+    error : mean absolute error of the cumulative line.
+    """
+
+    model: str | None
+    table: pd.DataFrame
+    actual: float
+    expected: float
+    error: float
+
+
+def follow_firm(fitted: FirmModels, log: Transactions, *, step: str = "7 days") -> Followed:
+    """Follow the model of a firm over all the time that it was fitted to, on its clock.
 
     Parameters
     ----------
@@ -172,16 +188,12 @@ def track_firm(fitted: FirmModels, log: Transactions, *, step: str = "7 days") -
     """
     choice = fitted.choice
     if choice.purchases is None:
-        raise DataError("track_firm: the customers determine no model; check choice.purchases first")
+        raise DataError("follow_firm: the customers determine no model; check choice.purchases first")
     repeats = daily_repeats(log, acquired_until=log.observed_until, complete_only=True)
-    return tracking(
-        choice.purchases,
-        choice.fitted,
-        repeats=repeats,
-        until=log.observed_until,
-        step=step,
-        season=fitted.season,
-    )
+    until, season = log.observed_until, fitted.season
+    table = tracking(choice.purchases, choice.fitted, repeats=repeats, until=until, step=step, season=season)
+    sums = table[["actual", "expected"]].sum()
+    return Followed(choice.name, table, float(sums["actual"]), float(sums["expected"]), tracking_error(table))
 
 
 def _expected_new(model: PurchaseModel, ages: np.ndarray) -> FloatArray:

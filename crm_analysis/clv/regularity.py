@@ -57,16 +57,20 @@ def purchase_regularity(log: Transactions) -> Regularity:
     return _estimate(**{str(name): float(value) for name, value in sums.items()})
 
 
-def rhythm(found: Regularity | None) -> str:
+def rhythm(found: Regularity | None) -> tuple[str, dict[str, float]]:
     """Word for how customers buy: "random", "schedule" (more evenly), "bursts" (less), else "unknown".
 
     Parameters
     ----------
     found : None where too few have bought on three days to say.
+
+    Returns
+    -------
+    key, and the values of `found`.
     """
     if found is None:
-        return "unknown"
-    return "schedule" if found.low > 1 else "bursts" if found.high < 1 else "random"
+        return "unknown", {}
+    return "schedule" if found.low > 1 else "bursts" if found.high < 1 else "random", vars(found)
 
 
 def _sums(log: Transactions) -> ir.Table:

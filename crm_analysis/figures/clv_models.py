@@ -121,7 +121,7 @@ def plot_alive_map(
     return pair
 
 
-def plot_value_map(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Axes:
+def plot_value_map(table: pd.DataFrame, *, unit: str = "purchase days", ax: Axes | None = None) -> Axes:
     """Histories of equal value as lines; above the dashed line more purchases mean less value.
 
     Parameters
