@@ -23,7 +23,7 @@ from crm_analysis.clv.histories import (
     distinct_histories,
     purchase_histories,
 )
-from crm_analysis.clv.poisson import PoissonModel
+from crm_analysis.clv.poisson import PoissonModel, poisson_gamma
 from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.starts import describe, fit_histories, purchase_rate
 from crm_analysis.clv.tables import HistoryTables
@@ -98,6 +98,13 @@ class LeavingModel(PoissonModel):
         # n purchases would come in time, and the customer stays after each of the n - 1 before.
         share = ahead / (self.alpha + known.t_observed + ahead)
         return stays_often(self.a, self._stayed(known), n - 1) * betainc(n, self.r + known.n_repeat, share)
+
+    def _exactly(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        # Stays n - 1 times; then leaves, so that what would come later does not, or stays and nothing comes.
+        shape, share = self.r + known.n_repeat, ahead / (self.alpha + known.t_observed + ahead)
+        leaves = self.a / (self.a + self._stayed(known) + n - 1)
+        ends = leaves * betainc(n, shape, share) + (1 - leaves) * poisson_gamma(n, shape, share)
+        return stays_often(self.a, self._stayed(known), n - 1) * ends
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)

@@ -21,7 +21,7 @@ from crm_analysis.clv.histories import (
     distinct_histories,
     purchase_histories,
 )
-from crm_analysis.clv.poisson import PoissonModel
+from crm_analysis.clv.poisson import PoissonModel, poisson_gamma
 from crm_analysis.clv.starts import describe, purchase_rate
 
 LIMITS = (
@@ -54,6 +54,9 @@ class Nbd(PoissonModel):
     def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         share = ahead / (self.alpha + known.t_observed + ahead)
         return np.asarray(betainc(n, self.r + known.n_repeat, share))
+
+    def _exactly(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        return poisson_gamma(n, self.r + known.n_repeat, ahead / (self.alpha + known.t_observed + ahead))
 
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)

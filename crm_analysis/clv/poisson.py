@@ -11,6 +11,7 @@ from abc import abstractmethod
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import betaln, xlog1py, xlogy
 
 from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.purchases import NEGLIGIBLE, PurchaseModel, new_customers
@@ -56,3 +57,11 @@ class PoissonModel(PurchaseModel):
     def _smooth(self, known: Histories) -> Smooth:
         leaving = float(self._time_scale(new_customers(1))[0])
         return smooth(known, scale=min(leaving, self.parameters["alpha"]))
+
+
+def poisson_gamma(n: FloatArray | int, shape: FloatArray, share: FloatArray | float) -> FloatArray:
+    """P(exactly n >= 1 events) of a Gamma rate; `share` is the time over itself plus the Gamma's rate.
+
+    Through the logarithm of a beta function: differences of log gammas lose digits where n or shape is large.
+    """
+    return np.exp(xlogy(n, share) + xlog1py(shape, -share) - betaln(n, shape) - np.log(n))

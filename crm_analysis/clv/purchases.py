@@ -98,9 +98,10 @@ class PurchaseModel(ParameterSet):
     ) -> pd.DataFrame:
         """P(exactly n purchases within the horizon) for n = 0 .. up_to, one column each."""
         until = self._units(horizon, observed_until)
-        tails = [self._answer(customers, self._tail(n, until)) for n in range(1, up_to + 2)]
-        at_least = np.column_stack([np.ones(len(customers)), *tails])
-        return pd.DataFrame(-np.diff(at_least), customers.index, pd.RangeIndex(up_to + 1, name="n_purchases"))
+        some = [self._answer(customers, self._count(n, until)) for n in range(1, up_to + 1)]
+        none = 1 - self._answer(customers, self._tail(1, until))
+        columns = pd.RangeIndex(up_to + 1, name="n_purchases")
+        return pd.DataFrame(np.column_stack([none, *some]), customers.index, columns)
 
     def count_probability(
         self,
@@ -122,16 +123,17 @@ class PurchaseModel(ParameterSet):
         pairs, pair = np.unique(row * base + made, return_inverse=True)
         n, known, until = pairs % base, histories.take(pairs // base), self._units(horizon, observed_until)
         alive = self._alive(known)
-        at_least = np.where(n > 0, alive * self._at_least(np.maximum(n, 1), known, until), 1.0)
-        more = alive * self._at_least(n + 1, known, until)
-        return pd.Series((at_least - more)[pair], customers.index, name="count_probability")
+        some = alive * self._exactly(np.maximum(n, 1), known, until)
+        none = 1 - alive * self._at_least(1, known, until)
+        return pd.Series(np.where(n > 0, some, none)[pair], customers.index, name="count_probability")
 
     def purchase_distribution_new(self, *, horizon: Horizon, up_to: int) -> pd.Series:
         """P(exactly n repeat purchases by a new customer) for n = 0 .. up_to."""
-        until, new = self._units(horizon), new_customers(up_to + 1)
-        tails = self._alive(new) * self._at_least(np.arange(1.0, up_to + 2), new, until)
-        exactly = -np.diff(tails, prepend=1.0)
-        return pd.Series(exactly, pd.RangeIndex(up_to + 1, name="n_purchases"), name="probability")
+        until, new = self._units(horizon), new_customers(up_to)
+        some = self._alive(new) * self._exactly(np.arange(1.0, up_to + 1), new, until)
+        none = 1 - self._alive(new_customers(1)) * self._at_least(1, new_customers(1), until)
+        columns = pd.RangeIndex(up_to + 1, name="n_purchases")
+        return pd.Series(np.concatenate([none, some]), columns, name="probability")
 
     def purchase_quantiles(
         self,
@@ -226,6 +228,13 @@ class PurchaseModel(ParameterSet):
         """Repeat purchases expected of new customers, one per time `ahead`."""
         new = new_customers(len(ahead))
         return self._alive(new) * self._expected(new, ahead)
+
+    def _exactly(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
+        """P(exactly n purchases in the time `ahead`), n >= 1, given alive."""
+        return self._at_least(n, known, ahead) - self._at_least(np.asarray(n) + 1, known, ahead)
+
+    def _count(self, n: int, until: float) -> IfAlive:
+        return lambda known: self._exactly(n, known, until)
 
     def _tail(self, n: int, until: float) -> IfAlive:
         return lambda known: self._at_least(n, known, until)
