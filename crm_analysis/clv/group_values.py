@@ -35,7 +35,7 @@ def value_groups(
 
     Returns
     -------
-    DataFrame, index group: n_customers, value_12m, low, high (95%: parameters of both models and chance in
+    DataFrame, index group: n_customers, value, low, high (95%: parameters of both models and chance in
     what customers do, drawn, in proportion to the amounts; widened to past errors), share_of_all (of the
     value), residual_value.
     """
@@ -63,7 +63,7 @@ def value_groups(
     table = pd.DataFrame(
         {
             "n_customers": grouped.size().to_numpy(),
-            "value_12m": value,
+            "value": value,
             "low": np.minimum(value * low, value * high),
             "high": np.maximum(value * low, value * high),
             "share_of_all": value / value.sum() if value.sum() else np.nan,
@@ -71,4 +71,4 @@ def value_groups(
         },
         pd.Index(names, name="group"),
     )
-    return table.sort_values("value_12m", ascending=False, kind="stable")
+    return table.sort_values("value", ascending=False, kind="stable")

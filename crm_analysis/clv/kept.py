@@ -7,17 +7,18 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.choice import Choice, choose_model
+from crm_analysis.clv.dependence import frequency_and_amount
 from crm_analysis.clv.look_back import look_backs
 from crm_analysis.clv.origins import revisit
 from crm_analysis.clv.outlook import ON_SCHEDULE
-from crm_analysis.clv.regularity import Regularity, purchase_regularity
-from crm_analysis.clv.season import Season
+from crm_analysis.clv.regularity import Regularity, purchase_regularity, rhythm
+from crm_analysis.clv.season import Season, season_finding
 from crm_analysis.clv.seasonality import season_of
 from crm_analysis.customers import summarise_customers
 from crm_analysis.errors import ConfigError, FitError
@@ -37,6 +38,24 @@ class FirmModels:
     choice: Choice
     season: Season
     regularity: Regularity | None
+
+    @property
+    def assumed(self) -> dict[str, dict[str, Any]]:
+        """Sentences on what the models assume and what the data say of it: key -> values.
+
+        Of the season, of the rhythm of purchases, and of whether frequency and amount depend on each other,
+        which ends in "_one" where one spend model is used nevertheless.
+        """
+        (season, strong), (buys, regular) = season_finding(self.season), rhythm(self.regularity)
+        linked, spend = frequency_and_amount(self.choice.fitted), self.choice.spend
+        one = linked.kind in ("positive", "negative") and not (
+            spend and spend.model.name.endswith("frequency")
+        )
+        return {
+            f"season_{season}": strong,
+            f"rhythm_{buys}": regular,
+            f"dependence_{linked.kind}{'_one' if one else ''}": vars(linked),
+        }
 
 
 def firm_models(

@@ -8,6 +8,7 @@ these is right nobody can see. Whether they buy again can be seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -45,6 +46,13 @@ class OnceOnly:
         }
         counts = {"n": self.n, "share": self.share, "n_then": self.n_then}
         return {**counts, "share_bought": float(self.table["share_bought"].max()), **ends}
+
+    def of(self, model: str | None) -> dict[str, Any]:
+        """Numbers for a sentence about one model: model, n, share, and its mean p_alive and p_buy."""
+        numbers: dict[str, Any] = {"model": model, "n": self.n, "share": self.share}
+        if model is not None and model in self.table.index:
+            numbers |= {name: float(self.table[name][model]) for name in ("p_alive", "p_buy")}
+        return numbers
 
 
 def once_only(choice: Choice) -> OnceOnly:

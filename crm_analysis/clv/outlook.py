@@ -92,14 +92,6 @@ def _known(k: int) -> Mapping[str, Any]:
     return {**MODELS, f"{ON_SCHEDULE}{k}": partial(fit_mbg_cnbd, k=k)} if k > 1 else MODELS
 
 
-def season_seen(past: pd.DataFrame) -> str:
-    """Say how much of a year each past forecast covers: the "whole" of it, a "part"; "none" without any."""
-    made = past.dropna(subset=["expected"])
-    if made.empty:
-        return "none"
-    return "whole" if set(made["unit"]) == {"months"} else "part"
-
-
 def past_forecasts(origins: Sequence[Origin], *, model: str | None, draws: int = 100) -> pd.DataFrame:
     """Make the forecast of each origin with what was known then, and set it beside what happened.
 
@@ -121,6 +113,7 @@ def past_forecasts(origins: Sequence[Origin], *, model: str | None, draws: int =
 
 _INDEX = ["origin", "quantity"]
 _FORECAST = ["expected", "forecast_low", "forecast_high"]
+_ENDS = ("value", "low", "high")
 _PAST = ["n", "unit", *_FORECAST, "actual", "error", "within", "n_customers", "model"]
 
 
@@ -261,6 +254,24 @@ def value_total(values: pd.DataFrame, ahead: pd.DataFrame) -> dict[str, float]:
         "top": float(best.sum()) / value if value else float("nan"),
         "residual": float(values["residual_value"].sum()),
     }
+
+
+def key_numbers(
+    total: Mapping[str, float], ahead: pd.DataFrame, new: pd.Series
+) -> dict[str, dict[str, float]]:
+    """Collect what leads a page of customer value: name -> value, low, high.
+
+    Parameters
+    ----------
+    total, ahead : `value_total` and `forecast_groups`; new : a row of `clv_new`.
+    """
+    numbers = {"value_12m": {name: total[name] for name in _ENDS}}
+    for quantity in ("purchases", "amount"):
+        ends = ahead.loc[("all", quantity), _FORECAST].to_numpy(float).tolist()
+        numbers[f"{quantity}_12m"] = dict(zip(_ENDS, ends, strict=True))
+    of_new = ("clv_new", "clv_new_low", "clv_new_high")
+    numbers["clv_new"] = {name: float(new[column]) for name, column in zip(_ENDS, of_new, strict=True)}
+    return numbers
 
 
 def _by_history(customers: pd.DataFrame) -> dict[str, BoolArray]:
