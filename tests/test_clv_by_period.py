@@ -7,7 +7,8 @@ from clv_cases import cdnow, simulate_bg_nbd
 
 from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.by_period import _Ahead, forecast_by_period
-from crm_analysis.clv.forecast import PastBias, forecast_total
+from crm_analysis.clv.correction import PastBias
+from crm_analysis.clv.forecast import forecast_total
 from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
 from crm_analysis.clv.nbd import fit_nbd
 from crm_analysis.clv.pareto_nbd import ParetoNbd

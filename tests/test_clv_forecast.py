@@ -6,14 +6,13 @@ import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout, simulate_bg_nbd
 
 from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.correction import PastBias, past_bias
 from crm_analysis.clv.forecast import (
-    PastBias,
     TotalForecast,
     compare_forecast,
     forecast_amount,
     forecast_origins,
     forecast_total,
-    past_bias,
 )
 from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
 from crm_analysis.clv.goodness import daily_repeats

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from crm_analysis.clv.by_period import forecast_by_period
     from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
     from crm_analysis.clv.choice import Choice, against_rules, choose_model
-    from crm_analysis.clv.cohorts import cohort_errors, errors_by_group, flagged_groups, master_groups
+    from crm_analysis.clv.cohorts import (
+        cohort_errors,
+        errors_by_group,
+        errors_by_history,
+        flagged_groups,
+        master_groups,
+    )
     from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
     from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
+    from crm_analysis.clv.correction import PastBias, past_bias
     from crm_analysis.clv.covariate_fits import fit_with_covariates
     from crm_analysis.clv.covariates import WithCovariates
     from crm_analysis.clv.dependence import Dependence, frequency_and_amount
@@ -29,13 +36,12 @@ if TYPE_CHECKING:
     from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
     from crm_analysis.clv.fit import Fit
     from crm_analysis.clv.forecast import (
-        PastBias,
         TotalForecast,
         compare_forecast,
+        draw_amounts,
         forecast_amount,
         forecast_origins,
         forecast_total,
-        past_bias,
     )
     from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
     from crm_analysis.clv.goodness import (
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
         tracking,
         tracking_error,
     )
+    from crm_analysis.clv.group_values import value_groups
     from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
     from crm_analysis.clv.kept import FirmModels, choose_anew, firm_models
     from crm_analysis.clv.long_run import long_value, roll_forward
@@ -138,7 +145,7 @@ _HOMES = {
     "OnceOnly": "once",
     "Origin": "origins",
     "ParetoNbd": "pareto_nbd",
-    "PastBias": "forecast",
+    "PastBias": "correction",
     "Regularity": "regularity",
     "ResponseCurve": "spending",
     "RollForward": "equity",
@@ -230,7 +237,7 @@ _HOMES = {
     "own_range": "outlook",
     "paradox": "maps",
     "parameter_table": "estimates",
-    "past_bias": "forecast",
+    "past_bias": "correction",
     "past_error": "outlook",
     "past_forecasts": "outlook",
     "past_value": "cash_flow",

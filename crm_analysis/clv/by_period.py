@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from crm_analysis.clv.correction import PastBias
 from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.forecast import PastBias
 from crm_analysis.clv.histories import FloatArray, distinct_histories
 from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.season import MONTH_DAYS, Season

@@ -3,7 +3,7 @@
 Two sources of error are counted: the parameters (few customers were observed) and the process (each
 customer's purchases scatter around the mean). What no model of its own data can see, cohorts that get worse
 or a price rise, shows in the errors made at past origins: these widen the range where they are given, or
-correct the forecast (`PastBias`). A season is no such error: see `season.Season`, on whose clock customers,
+correct the forecast (`past_bias`). A season is no such error: see `season.Season`, on whose clock customers,
 holdouts and horizons are put before they come here.
 """
 
@@ -45,61 +45,6 @@ class TotalForecast:
     parameter_error: float
     process_error: float
     n_customers: int
-
-
-@dataclass(frozen=True)
-class PastBias:
-    """How far forecasts made before were off.
-
-    ratios : forecast / actual at each origin, earliest first; above 1 they were too high.
-    spread : standard deviation by chance of the last one's logarithm: that which the forecast gave itself.
-    """
-
-    ratios: tuple[float, ...]
-    spread: float
-
-    @property
-    def ratio(self) -> float:
-        """That of the last origin: the nearest to today, and a year back on the same day of the season."""
-        return self.ratios[-1]
-
-    def correct(self, forecast: TotalForecast) -> TotalForecast:
-        """Divide a forecast by the last ratio.
-
-        The range grows by the chance in that ratio, and reaches as far as each other origin's would put it.
-        """
-        if not forecast.expected > 0:
-            return forecast
-        expected, reach = forecast.expected / self.ratio, ndtri(0.975) * self.spread
-        below, above = (
-            np.log(forecast.expected / forecast.forecast_low),
-            np.log(forecast.forecast_high / forecast.expected),
-        )
-        corrected = replace(
-            forecast,
-            expected=expected,
-            forecast_low=expected * np.exp(-np.hypot(below, reach)),
-            forecast_high=expected * np.exp(np.hypot(above, reach)),
-        )
-        return _reaching(corrected, [forecast.expected / ratio for ratio in self.ratios])
-
-
-def past_bias(past: pd.DataFrame, *, quantity: str = "purchases") -> PastBias | None:
-    """Return the errors of forecasts made before; None where none was made.
-
-    Parameters
-    ----------
-    past : `forecast_origins` or `past_forecasts`: forecasts of the same length as the one to correct, on the
-        season's clock, with the models' own ranges, earliest first. The last one should be a year old.
-    """
-    rows = past[past.index.get_level_values("quantity") == quantity]
-    rows = rows[["expected", "actual", "forecast_low", "forecast_high"]].astype(float).dropna()
-    rows = rows[(rows["expected"] > 0) & (rows["actual"] > 0)]
-    if rows.empty:
-        return None
-    last = rows.iloc[-1]
-    width = np.log(last["forecast_high"] / last["forecast_low"]) / (2 * ndtri(0.975))
-    return PastBias(tuple((rows["expected"] / rows["actual"]).tolist()), float(width))
 
 
 def forecast_total(
@@ -273,10 +218,11 @@ def forecast_origins(
 
 def _widened(forecast: TotalForecast, past_errors: Sequence[float]) -> TotalForecast:
     """Reach as far as each error made before would put the actual: forecast / (1 + error)."""
-    return _reaching(forecast, [forecast.expected / (1 + error) for error in past_errors])
+    return reaching(forecast, [forecast.expected / (1 + error) for error in past_errors])
 
 
-def _reaching(forecast: TotalForecast, actuals: Sequence[float]) -> TotalForecast:
+def reaching(forecast: TotalForecast, actuals: Sequence[float]) -> TotalForecast:
+    """Widen the range of a forecast to hold each of some totals."""
     return replace(
         forecast,
         forecast_low=min([forecast.forecast_low, *actuals]),

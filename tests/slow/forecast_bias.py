@@ -17,7 +17,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.forecast import TotalForecast, compare_forecast, past_bias
+from crm_analysis.clv.correction import past_bias
+from crm_analysis.clv.forecast import TotalForecast, compare_forecast
 from crm_analysis.clv.mbg_cnbd import fit_mbg_cnbd
 from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.newcomers import forecast_new
