@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from clv_cases import cdnow
 
-from crm_analysis.clv.bg_nbd import fit_bg_nbd
+from crm_analysis.clv import scoring
+from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.covariate_fits import fit_with_covariates
 from crm_analysis.clv.dependence import frequency_and_amount
 from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
 from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories
@@ -82,6 +84,27 @@ def test_the_file_holds_what_value_customers_answers(table, customers, models, t
     assert score_to_parquet(table, path, **models, **(TERMS | changed), rows=1000) == 2357
     expected = value_customers(customers, **models, **(TERMS | changed))
     pd.testing.assert_frame_equal(read(path), expected, check_index_type=False, rtol=1e-12)
+
+
+def test_too_many_histories_to_hold_are_answered_batch_by_batch(
+    table, customers, models, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(scoring, "HELD", 100)
+    score_to_parquet(table, tmp_path / "scores.parquet", **models, **TERMS, rows=900)
+    expected = value_customers(customers, **models, **TERMS)
+    pd.testing.assert_frame_equal(
+        read(tmp_path / "scores.parquet"), expected, check_index_type=False, rtol=1e-9
+    )
+
+
+def test_models_with_covariates_score_as_in_memory(table, customers, models, tmp_path):
+    fit = fit_with_covariates(BgNbd, customers, covariates=["share"])
+    known = {"purchases": fit, "spend": models["spend"]}
+    score_to_parquet(table, tmp_path / "scores.parquet", **known, **TERMS, rows=900)
+    expected = value_customers(customers, **known, **TERMS)
+    pd.testing.assert_frame_equal(
+        read(tmp_path / "scores.parquet"), expected, check_index_type=False, rtol=1e-9
+    )
 
 
 def test_customer_ids_stay_text(table, models, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_analysis.clv import purchases
 from crm_analysis.clv.answers import Question, log_answers
 from crm_analysis.clv.bg_nbd import BgNbd
 from crm_analysis.clv.histories import Histories
@@ -55,3 +56,14 @@ def test_few_histories_are_computed_as_they_are():
     assert chosen.nodes is known
     logs = np.array([0.1, 0.2, 0.3])
     np.testing.assert_array_equal(chosen.everywhere(logs), logs)
+
+
+@pytest.mark.parametrize("model", MODELS[:1] + MODELS[3:4], ids=str)
+def test_quantiles_do_not_depend_on_where_counting_up_ends(model, monkeypatch):
+    customers = base(2_000)
+    usual = model.purchase_quantiles(customers, horizon="12 months", level=0.9)
+    assert (usual > 60).any()
+    for few in (1, 5):
+        monkeypatch.setattr(purchases, "ONE_BY_ONE", few)
+        again = model.purchase_quantiles(customers, horizon="12 months", level=0.9)
+        pd.testing.assert_series_equal(again, usual)

@@ -63,6 +63,9 @@ def test_values_are_the_product_of_their_parts(purchases, spend):
     assert values.index.equals(cdnow().index)
     pd.testing.assert_series_equal(values["p_alive"], model.p_alive(cdnow()))
     pd.testing.assert_series_equal(values["p_buy"], model.p_buy(cdnow(), horizon="12 months"))
+    for name, level in (("purchases_p10", 0.1), ("purchases_p90", 0.9)):
+        quantiles = model.purchase_quantiles(cdnow(), horizon="12 months", level=level)
+        pd.testing.assert_series_equal(values[name], quantiles, check_names=False)
     discounted = model.discounted_purchases(cdnow(), annual_discount_rate=0.15, horizon="12 months")
     np.testing.assert_allclose(
         values["value_12m"], 0.3 * discounted * spend.model.expected_amount(cdnow()), rtol=1e-12

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AMOUNTS = ["n_paid_repeat", "mean_repeat_amount"]
 PER_UNIT_OF_LOG = 500  # amounts within 0.2% of each other are counted as one
 ROWS = 500_000
+HELD = 2_000_000  # histories answered once for all; of more, each batch has its own
 
 
 def count_histories(table: ir.Table) -> pd.DataFrame:
@@ -116,6 +117,9 @@ def score_to_parquet(
     needed = list(dict.fromkeys(["customer_id", *COLUMNS, *AMOUNTS, *own]))
     _present(table, needed)
     distinct = count_histories(table if not known else table.limit(0))
+    each_batch = bool(known) or len(distinct) > HELD
+    if each_batch:
+        distinct = distinct.iloc[:0]
     answers = answer_histories(purchase_histories(distinct, unit=model.unit), purchases, question)
     selected = table.select(needed).mutate(
         customer_id=table.customer_id.cast("string"), **{name: table[name].cast("float64") for name in own}
@@ -123,7 +127,7 @@ def score_to_parquet(
 
     def scored(batch: pa.RecordBatch | pa.Table) -> pa.Table:
         customers = batch.to_pandas().set_index("customer_id")
-        if known:
+        if each_batch and batch.num_rows:
             histories, row = model._distinct(customers)
             values = valued(customers, answer_histories(histories, purchases, question), row, terms)
         else:
@@ -133,7 +137,11 @@ def score_to_parquet(
 
     written = 0
     schema = scored(selected.limit(0).to_pyarrow()).schema
-    with _complete(Path(path)) as unfinished, pq.ParquetWriter(unfinished, schema) as writer:
+    few = ["purchases_p10", "purchases_p90"]  # a dictionary of the other columns takes time and saves nothing
+    with (
+        _complete(Path(path)) as unfinished,
+        pq.ParquetWriter(unfinished, schema, use_dictionary=few) as writer,
+    ):
         for batch in selected.to_pyarrow_batches(chunk_size=rows):
             writer.write_table(scored(batch))
             written += batch.num_rows
