@@ -267,7 +267,7 @@ def key_numbers(
     """
     numbers = {"value_12m": {name: total[name] for name in _ENDS}}
     for quantity in ("purchases", "amount"):
-        ends = ahead.loc[("all", quantity), _FORECAST].to_numpy(float).tolist()
+        ends = [float(ahead[column]["all", quantity]) for column in _FORECAST]
         numbers[f"{quantity}_12m"] = dict(zip(_ENDS, ends, strict=True))
     of_new = ("clv_new", "clv_new_low", "clv_new_high")
     numbers["clv_new"] = {name: float(new[column]) for name, column in zip(_ENDS, of_new, strict=True)}
