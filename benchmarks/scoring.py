@@ -82,6 +82,7 @@ def by_lifetimes(customers: pd.DataFrame, purchases: Any, spend: Any) -> Callabl
         warnings.simplefilter("ignore")
         from lifetimes import BetaGeoFitter, GammaGammaFitter
     count, money = BetaGeoFitter(), GammaGammaFitter()
+    count.predict = count.conditional_expected_number_of_purchases_up_to_time  # as its fit does
     count.params_ = pd.Series(purchases.parameters)
     money.params_ = pd.Series({"p": spend.p, "q": spend.q, "v": spend.gamma})
     x, mean = customers["n_repeat"], customers["mean_repeat_amount"].fillna(0)
@@ -130,14 +131,9 @@ def large(n: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for base in BASES:
             path = Path(folder) / f"{base}.parquet"
-            writer = None
-            for seed in range(1, n // MILLION + 1):
-                table = pa.Table.from_pandas(
-                    simulate(base, MILLION, seed).reset_index(), preserve_index=False
-                )
-                writer = writer or pq.ParquetWriter(path, table.schema)
-                writer.write_table(table)
-            writer.close()
+            with pq.ParquetWriter(path, as_arrow(simulate(base, 10, seed=0)).schema) as writer:
+                for seed in range(1, n // MILLION + 1):
+                    writer.write_table(as_arrow(simulate(base, MILLION, seed)))
             run = subprocess.run(
                 [sys.executable, __file__, "--score", str(path)], capture_output=True, text=True, check=False
             )
