@@ -28,7 +28,7 @@ from crm_analysis.clv.quadrature import over_time
 from crm_analysis.clv.starts import describe, fit_histories, purchase_rate
 from crm_analysis.clv.tables import HistoryTables
 
-ROWS = 16_000  # histories at a time: what is computed of them stays within the processor's cache
+ROWS = 50_000  # histories at a time: what is computed of them stays within the processor's cache
 
 LIMITS = (
     Limit(frozenset("ab"), "infinity", "every customer leaves after a purchase with the same probability"),
