@@ -41,6 +41,14 @@ ALTERNATIVES = {
         "n_listed": 5,
         "seed": 2,
     },
+    "value_model": {
+        "workspace": "cdnow",
+        "period": "2025-06",
+        "firm": "b",
+        "customer_id": "001678",
+        "step": "quarter",
+        "group": "source",
+    },
 }
 # CDNOW was observed until June 1998.
 WITH = {
@@ -48,6 +56,7 @@ WITH = {
     ("rfm_segmentation", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("customer_selection", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("customer_value", "workspace"): {"period": "1998-06", "firm": "cdnow"},
+    ("value_model", "workspace"): {"period": "1998-06", "firm": "cdnow"},
 }
 CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]
 

@@ -85,8 +85,12 @@ class ThreeIntervals:
 
     @property
     def kind(self) -> str:
-        """What the three say: "open" (an end without limit), "apart" (by over a quarter) or "agree"."""
-        return "open" if self.open else "apart" if self.largest > APART else "agree"
+        """What the kinds say: "open" (an end without limit), "apart" (by over a quarter) or "agree".
+
+        Without the bootstrap "open_refused" and so on.
+        """
+        kind = "open" if self.open else "apart" if self.largest > APART else "agree"
+        return f"{kind}_refused" if self.refused else kind
 
 
 def three_intervals(fit: Fit[Any], *, generator: np.random.Generator, refits: int = 200) -> ThreeIntervals:

@@ -100,17 +100,17 @@ def paradox(table: pd.DataFrame) -> tuple[str, dict[str, float]]:
     """
     rows = table.groupby("days_since_last")
     best, most = (table.loc[rows[name].idxmax()].to_dict("list") for name in ("value", "n_repeat"))
-    change = np.array(most["value"]) / np.array(best["value"]) - 1
-    if not (change < 0).any():
+    lost = np.array(best["value"]) - np.array(most["value"])
+    if not (lost > 0).any():
         return "none", {}
-    worst = int(change.argmin())
+    worst = int(lost.argmax())
     return "less", {
         "days_since_last": best["days_since_last"][worst],
         "few": best["n_repeat"][worst],
         "many": most["n_repeat"][worst],
         "value_few": best["value"][worst],
         "value_many": most["value"][worst],
-        "change": float(change[worst]),
+        "change": -float(lost[worst]) / best["value"][worst],
     }
 
 
