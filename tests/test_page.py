@@ -416,6 +416,7 @@ def test_a_change_of_nothing_has_no_direction():
 def test_minus_nothing_is_nothing():
     assert format_number(-0.0001, "percent", decimals=1) == "0.0%"
     assert format_number(-0.4, "money") == "-0.40"
+    assert [format_number(v, k) for v, k in ((np.inf, "percent"), (-np.inf, "number"))] == ["∞", "-∞"]
 
 
 @given(st.text())

@@ -101,7 +101,7 @@ def errors_by_history(choice: Choice, *, cut: str = "cut") -> pd.DataFrame | Non
 
 
 def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float]]:
-    """Say whether one model holds for all groups: "alike", "apart" (some are flagged) or "one" (no two).
+    """Say whether one model holds for all groups.
 
     Parameters
     ----------
@@ -109,12 +109,14 @@ def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float
 
     Returns
     -------
-    key; names of the groups flagged; values: n (groups), n_flagged, share (of customers, in these groups),
+    key: "alike", "single" (one is flagged), "apart" (several) or "one" (there are no two groups).
+    names : of the groups flagged.
+    values : n (groups), n_flagged, share (of customers, in these groups),
     lowest and highest error of these, and error of all.
     """
     groups = table.drop(index="all")
     flagged = groups[groups["flagged"]]
-    key = "one" if len(groups) < 2 else "apart" if len(flagged) else "alike"
+    key = "one" if len(groups) < 2 else ("alike", "single", "apart")[min(len(flagged), 2)]
     values = {
         "n": len(groups),
         "n_flagged": len(flagged),

@@ -8,7 +8,9 @@ are taken and judged by our log likelihood.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import warnings
 from typing import Any
 
@@ -92,10 +94,9 @@ def compare_with_lifetimes(fit: Fit[Any], customers: pd.DataFrame) -> pd.DataFra
 
 def _fit_lifetimes(model: Any, customers: pd.DataFrame) -> dict[str, float]:
     fitter_name, names = FITTERS[model.name]
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Pandas4Warning at import, deprecated scipy options and overflow inside
+    # Pandas4Warning at import, deprecated scipy options and overflow inside; a fit that fails is printed.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
         fitter = getattr(importlib.import_module("lifetimes"), fitter_name)()
         if model.name == "Gamma-Gamma":
             paid = customers[customers["n_paid_repeat"] > 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from typing import Any, Literal
 
@@ -12,7 +13,9 @@ Kind = Literal["text", "date", "yes or no", "integer", "percent", "money", "numb
 MISSING = "–"
 FEW = 30
 
-_PERCENT = re.compile(r"^(share|p)_|(^|_)(share|rate|percent|margin|probability)(_|$)")
+_PERCENT = re.compile(
+    r"^(bias|accuracy|error|top_tenth)$|^(share|p)_|(^|_)(share|rate|percent|margin|probability)(_|$)"
+)
 _COUNT = re.compile(r"^n_|^(days|t)_|(^|_)(days|rank|count)$")
 _MONEY = re.compile(
     r"(^|_)(amount|revenue|sales|profit|cost|costs|spend|price|clv|gain|money|currency)(_|$)"
@@ -75,6 +78,8 @@ def decimals_for(kind: Kind, *, largest: Any) -> int:
 def format_number(value: float, kind: Kind, *, decimals: int | None = None) -> str:
     """Write one number; thousands are set apart, and minus nothing is nothing."""
     places = decimals_for(kind, largest=abs(value)) if decimals is None else decimals
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     text = f"{value:.{places}%}" if kind == "percent" else f"{value:,.{places}f}"
     return text.removeprefix("-") if not re.search("[1-9]", text) else text
 
