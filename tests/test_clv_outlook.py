@@ -15,10 +15,10 @@ from crm_analysis.clv.outlook import (
     beside_past,
     fit_models,
     forecast_groups,
+    key_numbers,
     own_range,
     past_error,
     past_forecasts,
-    season_seen,
     value_total,
 )
 from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
@@ -133,7 +133,6 @@ def test_a_past_forecast_is_the_published_one(past):
     assert (row["actual"], row["n_customers"], row["model"]) == (1882, 2357, "BG/NBD")
     assert (row["n"], row["unit"]) == (39, "weeks")
     assert row["error"] == pytest.approx(-0.1215, abs=5e-5)
-    assert season_seen(past) == "part"
 
 
 def test_an_origin_that_determines_no_model_is_shown_without_a_forecast(log, past):
@@ -144,7 +143,8 @@ def test_an_origin_that_determines_no_model_is_shown_without_a_forecast(log, pas
     empty = both.loc[(pd.Timestamp("1997-01-02"), "purchases")]
     assert empty["n_customers"] > 0
     assert empty[["expected", "actual", "model"]].isna().all()
-    assert past_error(both, quantity="purchases") == past_error(past, quantity="purchases")
+    errors = [past_error(table, quantity="purchases", value=1.0) for table in (both, past)]
+    assert errors[0][1] == errors[1][1]
 
 
 def test_another_model_stands_in(log):
@@ -155,7 +155,6 @@ def test_another_model_stands_in(log):
 def test_without_an_origin_there_is_nothing():
     nothing = past_forecasts([], model="BG/NBD")
     assert len(nothing) == 0
-    assert season_seen(nothing) == "none"
     assert past_error(nothing, quantity="amount") == ("none", {})
 
 
@@ -171,11 +170,19 @@ def errors_of(*errors):
     [((0.1, 0.3), "high"), ((-0.1, -0.3), "low"), ((-0.1, 0.3), "mixed"), ((0.0, 0.1), "mixed")],
 )
 def test_errors_have_a_direction(errors, key):
-    found, values = past_error(errors_of(*errors), quantity="amount")
+    found, values = past_error(errors_of(*errors), quantity="amount", value=110.0)
     assert found == key
-    assert values == {
-        "n_origins": 2, "last": errors[1], "lowest": min(errors), "highest": max(errors)
-    }  # fmt: skip
+    assert values == pytest.approx(
+        {
+            "n_origins": 2,
+            "last": errors[1],
+            "lowest": min(errors),
+            "highest": max(errors),
+            "corrected": 110 / (1 + errors[1]),
+        }
+    )
+    weeks = errors_of(*errors).assign(unit="weeks")
+    assert past_error(weeks, quantity="amount")[0] == f"{key}_part"
 
 
 def test_what_happened_outside_the_models_own_range_was_not_chance(past):
@@ -189,11 +196,20 @@ def test_what_happened_outside_the_models_own_range_was_not_chance(past):
     assert own_range(past.iloc[:0], quantity="purchases") == ("none", {})
 
 
-def test_whole_years_hold_the_whole_season():
-    assert season_seen(errors_of(0.1, 0.2)) == "whole"
-
-
 # The next 12 months --------------------------------------------------------------------------------------
+
+
+def test_key_numbers_have_their_ends(ahead):
+    total = {"n": 3, "value": 10.0, "low": 8.0, "high": 13.0}
+    new = pd.Series({"clv_new": 5.0, "clv_new_low": 4.0, "clv_new_high": 6.0})
+    numbers = key_numbers(total, ahead, new)
+    assert list(numbers) == ["value_12m", "purchases_12m", "amount_12m", "clv_new"]
+    assert numbers["value_12m"] == {"value": 10.0, "low": 8.0, "high": 13.0}
+    assert numbers["clv_new"] == {"value": 5.0, "low": 4.0, "high": 6.0}
+    row = ahead.loc[("all", "amount")]
+    assert numbers["amount_12m"] == {
+        "value": row["expected"], "low": row["forecast_low"], "high": row["forecast_high"]
+    }  # fmt: skip
 
 
 def test_groups_add_up_to_all(ahead, halves):

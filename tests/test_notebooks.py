@@ -84,9 +84,9 @@ def test_no_notebook_reads_the_truth(path):
 @pytest.mark.parametrize(
     "call",
     [
-        "crm.clv.choose_model(log, customers=customers)",
+        "crm.clv.firm_models(ws, firm, log=log, customers=customers",
         "crm.clv.firm_margin(ws, firm, until=page.period.end)",
-        "crm.clv.value_customers(customers, **models, **scale)",
+        "crm.clv.value_customers(choice.customers, **models, **scale)",
     ],
 )
 def test_a_customer_is_worth_the_same_on_every_page(call):

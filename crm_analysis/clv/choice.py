@@ -130,6 +130,11 @@ class Choice:
         return f"reason_{reason}_close" if close else f"reason_{reason}"
 
     @property
+    def sentences(self) -> list[str]:
+        """Keys of the sentences about the choice: why this model, and that BG/NBD is not considered."""
+        return [self.sentence, *(["excluded"] if self.excluded else [])]
+
+    @property
     def values(self) -> dict[str, float | str | None]:
         """What a sentence about the reason may name."""
         return {

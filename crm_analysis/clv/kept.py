@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,20 +40,24 @@ class FirmModels:
     season: Season
     regularity: Regularity | None
 
-    @property
-    def assumed(self) -> dict[str, dict[str, Any]]:
+    def assumed(self, month: Callable[[int], str]) -> dict[str, dict[str, Any]]:
         """Sentences on what the models assume and what the data say of it: key -> values.
 
         Of the season, of the rhythm of purchases, and of whether frequency and amount depend on each other,
         which ends in "_one" where one spend model is used nevertheless.
+
+        Parameters
+        ----------
+        month : gives the name of a month, 1 to 12.
         """
         (season, strong), (buys, regular) = season_finding(self.season), rhythm(self.regularity)
+        names = {name: month(int(strong[name])) for name in ("strongest", "weakest")}
         linked, spend = frequency_and_amount(self.choice.fitted), self.choice.spend
         one = linked.kind in ("positive", "negative") and not (
             spend and spend.model.name.endswith("frequency")
         )
         return {
-            f"season_{season}": strong,
+            f"season_{season}": {**strong, **names},
             f"rhythm_{buys}": regular,
             f"dependence_{linked.kind}{'_one' if one else ''}": vars(linked),
         }

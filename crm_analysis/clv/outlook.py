@@ -196,19 +196,30 @@ def beside_past(past: pd.DataFrame, ahead: pd.DataFrame, *, quantity: str, origi
     return rows.reindex(columns=_PAST).astype({"actual": float, "error": float}).set_axis(names)
 
 
-def past_error(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, float]]:
+def past_error(
+    past: pd.DataFrame, *, quantity: str, value: float = float("nan")
+) -> tuple[str, dict[str, float]]:
     """Say whether the forecasts made before were all too "high", too "low", "mixed", or there are "none".
+
+    Parameters
+    ----------
+    value : a value of the next 12 months, to be set beside what it were if the last error were made again.
 
     Returns
     -------
-    key, values: n_origins; last, lowest and highest error (forecast / actual - 1).
+    key, which ends in "_part" where the forecasts were of another length than 12 months.
+    values: n_origins; last, lowest and highest error (forecast / actual - 1); corrected (`value` divided by
+    the last forecast / actual, see `PastBias`).
     """
     errors = errors_of(past, quantity)
     if errors.empty:
         return "none", {}
     key = "high" if (errors > 0).all() else "low" if (errors < 0).all() else "mixed"
     ends = {"last": errors.iloc[-1], "lowest": errors.min(), "highest": errors.max()}
-    return key, {"n_origins": len(errors), **{name: float(value) for name, value in ends.items()}}
+    numbers = {name: float(number) for name, number in ends.items()}
+    whole = set(past["unit"].dropna()) == {"months"}
+    corrected = value / (1 + numbers["last"])
+    return key if whole else f"{key}_part", {"n_origins": len(errors), **numbers, "corrected": corrected}
 
 
 def own_range(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, float]]:
