@@ -146,7 +146,8 @@ def plot_value_map(table: pd.DataFrame, *, unit: str = "purchase days", ax: Axes
     _best(ax, x, y, grid)
     _history_axes(ax)
     ax.set(xlim=(0, x[-1]), ylim=(y[0] - 0.5, y[-1] + 0.5))
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=3)
+    tight = {"ncols": 3, "columnspacing": 1.0, "handlelength": 1.5, "fontsize": 8.5}
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0), **tight)
     return ax
 
 
