@@ -9,6 +9,7 @@ import pandas as pd
 from crm_analysis.clv.beyond_log import value_by_model
 from crm_analysis.clv.choice import Choice
 from crm_analysis.clv.equity import RollForward, equity_roll_forward
+from crm_analysis.clv.purchases import PurchaseModel
 from crm_analysis.clv.units import DAYS_PER_YEAR
 from crm_analysis.errors import FitError
 
@@ -29,25 +30,29 @@ def long_value(
     """
     if choice.name is None or choice.spend is None:
         raise FitError("long_value: no model was fitted, see the choice's models.refused")
-    everybody_stays = {"NBD"} - {choice.name}
-    believed = {n: fit for n, fit in choice.models.purchases.items() if n not in everybody_stays}
     table = value_by_model(
         choice.customers,
-        purchases=believed,
+        purchases={choice.name: choice.models.purchases[choice.name]},
         spend=choice.spend,
         margin=margin,
         annual_discount_rate=annual_discount_rate,
         observed_from=log.observed_from,
         observed_until=log.observed_until,
-    ).astype(float)
-    own = table.to_dict("index")[choice.name]
+    )
+    own = table.astype(float).to_dict("index")[choice.name]
+    earned = choice.spend.model.expected_amount(choice.customers) * margin
+    others = [
+        float((_left(fit.model, choice.customers, annual_discount_rate) * earned).sum())
+        for name, fit in choice.models.purchases.items()
+        if name not in (choice.name, "NBD")
+    ]
     return {
         "model": choice.name,
         "residual": own["residual_value"],
         "low": own["residual_value_low"],
         "high": own["residual_value_high"],
-        "lowest": float(table["residual_value"].min()),
-        "highest": float(table["residual_value"].max()),
+        "lowest": min([own["residual_value"], *others]),
+        "highest": max([own["residual_value"], *others]),
         "share_beyond_12m": own["share_beyond_12m"],
         "share_beyond_log": own["share_beyond_log"],
         "years": ((log.observed_until - log.observed_from).days + 1) / DAYS_PER_YEAR,
@@ -74,7 +79,7 @@ def roll_forward(
     spend = origin.models.spend.model
 
     def worth(customers: pd.DataFrame) -> pd.Series:
-        bought = then.model.discounted_purchases(customers, annual_discount_rate=annual_discount_rate)
+        bought = _left(then.model, customers, annual_discount_rate)
         return bought * spend.expected_amount(customers) * margin
 
     return equity_roll_forward(
@@ -85,3 +90,7 @@ def roll_forward(
         annual_discount_rate=annual_discount_rate,
         years=origin.look_back.days / DAYS_PER_YEAR,
     )
+
+
+def _left(model: PurchaseModel, customers: pd.DataFrame, annual_discount_rate: float) -> pd.Series:
+    return model.discounted_purchases(customers, annual_discount_rate=annual_discount_rate)

@@ -111,7 +111,7 @@ class ParetoNbd(PoissonModel):
     def _draw(self, histories: Histories, ahead: float, generator: np.random.Generator) -> IntArray:
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)
         leaving = generator.gamma(self.s, size=len(rate)) / (self.beta + histories.t_observed)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             life = generator.exponential(size=len(rate)) / leaving
         return generator.poisson(rate * np.minimum(life, ahead))
 
