@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.bg_nbd import fit_bg_nbd
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 
 UNTIL = pd.Timestamp("1997-09-30")
 

@@ -106,4 +106,4 @@ def test_no_module_of_customer_value_hides_a_public_name():
     """Once imported, a module called like a function would be what the package's attribute is."""
     from crm_analysis import clv
 
-    assert not {path.stem for path in (PACKAGE / "clv").glob("*.py")} & set(clv.__all__)
+    assert not {path.stem for path in (PACKAGE / "clv").rglob("*.py")} & set(clv.__all__)

@@ -12,9 +12,13 @@ from scipy.special import betaln, hyp2f1
 from scipy.stats import betabinom
 
 import crm_analysis as crm
-from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
-from crm_analysis.clv.bg_bb_likelihood import log_likelihood
-from crm_analysis.clv.opportunities import opportunities_of, opportunity_histories, summarise_opportunities
+from crm_analysis.clv.models.bg_bb import BgBb, fit_bg_bb
+from crm_analysis.clv.models.bg_bb_likelihood import log_likelihood
+from crm_analysis.clv.models.opportunities import (
+    opportunities_of,
+    opportunity_histories,
+    summarise_opportunities,
+)
 from crm_analysis.errors import ConfigError, DataError, FitError
 
 MODEL = BgBb(alpha=1.2, beta=0.75, gamma=0.66, delta=2.78)

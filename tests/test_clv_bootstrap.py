@@ -9,14 +9,14 @@ import pytest
 from clv_cases import EXAMPLE, cdnow, simulate_bg_nbd
 from published.discrete import bg_bb
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.bootstrap import bootstrap
-from crm_analysis.clv.climb import climb
-from crm_analysis.clv.fit import maximise
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
-from crm_analysis.clv.nbd import fit_nbd
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.fitting.bootstrap import bootstrap
+from crm_analysis.clv.fitting.climb import climb
+from crm_analysis.clv.fitting.fit import maximise
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.mbg_nbd import fit_mbg_nbd
+from crm_analysis.clv.models.nbd import fit_nbd
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 from crm_analysis.errors import ConfigError, FitError
 
 FITS = {

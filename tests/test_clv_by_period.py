@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_bg_nbd
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.by_period import _Ahead, forecast_by_period
-from crm_analysis.clv.correction import PastBias
-from crm_analysis.clv.forecast import forecast_total
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.nbd import fit_nbd
-from crm_analysis.clv.pareto_nbd import ParetoNbd
-from crm_analysis.clv.season import NO_SEASON, Season, given_season
+from crm_analysis.clv.ahead.by_period import _Ahead, forecast_by_period
+from crm_analysis.clv.ahead.correction import PastBias
+from crm_analysis.clv.ahead.forecast import forecast_total
+from crm_analysis.clv.ahead.season import NO_SEASON, Season, given_season
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.nbd import fit_nbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from crm_analysis.errors import ConfigError
 
 UNTIL = "1997-09-30"

@@ -6,8 +6,8 @@ The course example under every convention is in tests/published/deterministic.py
 import numpy as np
 import pytest
 
-from crm_analysis.clv.cash_flow import TIMINGS, cash_flow_conventions, cash_flow_value, past_value
-from crm_analysis.clv.payback import break_even
+from crm_analysis.clv.plans.cash_flow import TIMINGS, cash_flow_conventions, cash_flow_value, past_value
+from crm_analysis.clv.plans.payback import break_even
 from crm_analysis.errors import ConfigError
 
 PLAN = {

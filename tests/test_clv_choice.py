@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_holdout, simulate_bg_nbd
 
-from crm_analysis.clv import choice as choosing
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.choice import against_rules, choose_model
-from crm_analysis.clv.dependence import Dependence, frequency_and_amount
-from crm_analysis.clv.estimates import parameter_table
-from crm_analysis.clv.holdout import evaluate_holdout
-from crm_analysis.clv.kept import firm_models
-from crm_analysis.clv.look_back import LookBack
-from crm_analysis.clv.margin import firm_margin
-from crm_analysis.clv.nbd import fit_nbd
-from crm_analysis.clv.origins import Origin
-from crm_analysis.clv.outlook import fit_models
-from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
+from crm_analysis.clv.ahead import choice as choosing
+from crm_analysis.clv.ahead.choice import against_rules, choose_model
+from crm_analysis.clv.ahead.holdout import evaluate_holdout
+from crm_analysis.clv.ahead.kept import firm_models
+from crm_analysis.clv.ahead.look_back import LookBack
+from crm_analysis.clv.ahead.origins import Origin
+from crm_analysis.clv.ahead.outlook import fit_models
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.dependence import Dependence, frequency_and_amount
+from crm_analysis.clv.models.estimates import parameter_table
+from crm_analysis.clv.models.nbd import fit_nbd
+from crm_analysis.clv.worth.margin import firm_margin
+from crm_analysis.clv.worth.unlikely import at_stake, unlikely_buyers
 from crm_analysis.customers import summarise_customers
 from crm_analysis.doors.store import open_workspace
 from crm_analysis.errors import ConfigError

@@ -6,9 +6,9 @@ import pytest
 from clv_cases import simulate_bg_nbd
 from scipy.special import ndtri
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.cohorts import cohort_errors
-from crm_analysis.clv.mbg_nbd import MbgNbd
+from crm_analysis.clv.ahead.cohorts import cohort_errors
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.mbg_nbd import MbgNbd
 from crm_analysis.errors import DataError
 
 TRUTH = BgNbd(r=0.6, alpha=4.0, a=0.8, b=2.5)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import crm_analysis as crm
-from crm_analysis.clv.retention import Geometric, Sbg
+from crm_analysis.clv.contracts.retention import Geometric, Sbg
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import read_workspace
 

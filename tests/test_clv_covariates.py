@@ -9,12 +9,12 @@ import pytest
 from clv_cases import cdnow, cdnow_days, simulate_bg_nbd, simulate_pareto_nbd, within_errors
 from scipy.stats import chi2
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.covariate_fits import fit_with_covariates
-from crm_analysis.clv.covariates import WithCovariates
-from crm_analysis.clv.nbd import Nbd, fit_nbd
-from crm_analysis.clv.nested import likelihood_ratio
-from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
+from crm_analysis.clv.fitting.nested import likelihood_ratio
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.covariate_fits import fit_with_covariates
+from crm_analysis.clv.models.covariates import WithCovariates
+from crm_analysis.clv.models.nbd import Nbd, fit_nbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd, fit_pareto_nbd
 from crm_analysis.errors import ConfigError, DataError
 
 AVERAGES = {"web": 0.5, "age": 35.0}

@@ -6,7 +6,7 @@ import pytest
 from clv_cases import cdnow
 from scipy.stats import spearmanr
 
-from crm_analysis.clv.dependence import frequency_and_amount
+from crm_analysis.clv.models.dependence import frequency_and_amount
 
 
 def test_correlation_is_spearmans():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.equity import customer_equity, equity_roll_forward
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.worth.equity import customer_equity, equity_roll_forward
 from crm_analysis.errors import ConfigError, DataError
 
 TERMS = {"annual_discount_rate": 0.21, "years": 1}

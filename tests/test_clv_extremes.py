@@ -7,15 +7,15 @@ from clv_cases import simulate_bg_nbd, simulate_pareto_nbd
 from scipy.special import betaln
 from scipy.stats import nbinom
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.histories import Histories, purchase_histories
-from crm_analysis.clv.leaving import log_likelihood
-from crm_analysis.clv.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
-from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
-from crm_analysis.clv.nbd import Nbd, fit_nbd
-from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
-from crm_analysis.clv.starts import MANY, sample
-from crm_analysis.clv.tables import HistoryTables
+from crm_analysis.clv.fitting.starts import MANY, sample
+from crm_analysis.clv.fitting.tables import HistoryTables
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.histories import Histories, purchase_histories
+from crm_analysis.clv.models.leaving import log_likelihood
+from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
+from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
+from crm_analysis.clv.models.nbd import Nbd, fit_nbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd, fit_pareto_nbd
 from crm_analysis.errors import FitError
 
 MODELS = [

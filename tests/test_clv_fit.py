@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crm_analysis.clv.fit import Estimation, Limit, maximise
-from crm_analysis.clv.parameters import ParameterSet
+from crm_analysis.clv.fitting.fit import Estimation, Limit, maximise
+from crm_analysis.clv.fitting.parameters import ParameterSet
 from crm_analysis.errors import ConfigError, FitError
 
 

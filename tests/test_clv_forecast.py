@@ -5,19 +5,19 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout, simulate_bg_nbd
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.correction import PastBias, past_bias
-from crm_analysis.clv.forecast import (
+from crm_analysis.clv.ahead.correction import PastBias, past_bias
+from crm_analysis.clv.ahead.forecast import (
     TotalForecast,
     compare_forecast,
     forecast_amount,
     forecast_origins,
     forecast_total,
 )
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.goodness import daily_repeats
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
-from crm_analysis.clv.season import given_season
+from crm_analysis.clv.ahead.goodness import daily_repeats
+from crm_analysis.clv.ahead.season import given_season
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 from crm_analysis.doors.transactions import read_transactions
 from crm_analysis.errors import DataError
 

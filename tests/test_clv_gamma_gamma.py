@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_amounts, within_errors
 
-from crm_analysis.clv.gamma_gamma import Averages, GammaGamma, fit_gamma_gamma, log_likelihood
+from crm_analysis.clv.models.gamma_gamma import Averages, GammaGamma, fit_gamma_gamma, log_likelihood
 from crm_analysis.errors import DataError, FitError
 
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.goodness import chi_square, frequency_fit, tracking, tracking_error
-from crm_analysis.clv.holdout import _captured, evaluate_holdout
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.ahead.goodness import chi_square, frequency_fit, tracking, tracking_error
+from crm_analysis.clv.ahead.holdout import _captured, evaluate_holdout
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 from crm_analysis.errors import DataError
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.clv.fit import Estimation, maximise
-from crm_analysis.clv.nbd import Nbd, fit_nbd
-from crm_analysis.clv.parameters import ParameterSet
+from crm_analysis.clv.fitting.fit import Estimation, maximise
+from crm_analysis.clv.fitting.parameters import ParameterSet
+from crm_analysis.clv.models.nbd import Nbd, fit_nbd
 from crm_analysis.errors import ConfigError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_analysis.clv.kept import choose_anew, firm_models, steps, write_model
-from crm_analysis.clv.regularity import Regularity
+from crm_analysis.clv.ahead.kept import choose_anew, firm_models, steps, write_model
+from crm_analysis.clv.models.regularity import Regularity
 from crm_analysis.customers import summarise_customers
 from crm_analysis.doors.store import open_workspace
 from crm_analysis.errors import ConfigError

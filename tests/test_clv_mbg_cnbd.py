@@ -10,11 +10,11 @@ from scipy.special import beta, factorial, gamma
 from scipy.stats import gamma as gamma_distribution
 from scipy.stats import poisson
 
-from crm_analysis.clv.histories import Histories, purchase_histories
-from crm_analysis.clv.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
-from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
-from crm_analysis.clv.regularity import Regularity
-from crm_analysis.clv.stages import log_likelihood
+from crm_analysis.clv.models.histories import Histories, purchase_histories
+from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
+from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
+from crm_analysis.clv.models.regularity import Regularity
+from crm_analysis.clv.models.stages import log_likelihood
 from crm_analysis.errors import ConfigError, FitError
 
 THREE = MbgCnbd(r=0.85, alpha=1.45, a=0.79, b=2.42, k=3)  # the example of BTYDplus

@@ -7,11 +7,11 @@ from clv_cases import EXAMPLE, cdnow, simulate_bg_nbd, within_errors
 from scipy.integrate import quad
 from scipy.special import beta, gamma
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.histories import Histories, purchase_histories
-from crm_analysis.clv.leaving import log_likelihood
-from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
-from crm_analysis.clv.second_opinion import compare_with_lifetimes
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.histories import Histories, purchase_histories
+from crm_analysis.clv.models.leaving import log_likelihood
+from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
+from crm_analysis.clv.models.second_opinion import compare_with_lifetimes
 from crm_analysis.errors import ConfigError, FitError
 
 PAPER = MbgNbd(r=0.525, alpha=6.183, a=0.891, b=1.614)  # CDNOW

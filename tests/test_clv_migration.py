@@ -7,9 +7,9 @@ import pytest
 from published.deterministic import catalogue
 
 import crm_analysis as crm
-from crm_analysis.clv.contact import contact_value, stop_contact
-from crm_analysis.clv.migration import migration_value, recency_transitions, transition_rates
-from crm_analysis.clv.pauses import purchase_rates
+from crm_analysis.clv.plans.contact import contact_value, stop_contact
+from crm_analysis.clv.plans.migration import migration_value, recency_transitions, transition_rates
+from crm_analysis.clv.plans.pauses import purchase_rates
 from crm_analysis.errors import ConfigError, DataError
 
 MAIL = {"contribution": 60, "contact_cost": 2, "rate_per_period": 0.03}

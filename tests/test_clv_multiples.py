@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
-from crm_analysis.clv.migration import migration_value, recency_transitions
-from crm_analysis.clv.multiples import fixed_life_error, margin_multiple, margin_multiples, payment_cases
-from crm_analysis.clv.retained import continuous_value, retained_value
+from crm_analysis.clv.plans.firm_value import BassGrowth, customer_base_value
+from crm_analysis.clv.plans.migration import migration_value, recency_transitions
+from crm_analysis.clv.plans.multiples import (
+    fixed_life_error,
+    margin_multiple,
+    margin_multiples,
+    payment_cases,
+)
+from crm_analysis.clv.plans.retained import continuous_value, retained_value
 from crm_analysis.errors import ConfigError
 
 FIRM = {"n_customers": 100, "margin": 10, "retention_probability": 0.8, "annual_discount_rate": 0.12}

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_bg_nbd, within_errors
 
-from crm_analysis.clv.beyond_log import value_by_model
-from crm_analysis.clv.bg_nbd import fit_bg_nbd
-from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.nbd import fit_nbd
-from crm_analysis.clv.new_customer import clv_new
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
-from crm_analysis.clv.spend import fit_spend
-from crm_analysis.clv.value import value_customers
+from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.models.nbd import fit_nbd
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.models.spend import fit_spend
+from crm_analysis.clv.worth.beyond_log import value_by_model
+from crm_analysis.clv.worth.new_customer import clv_new
+from crm_analysis.clv.worth.value import value_customers
 from crm_analysis.errors import ConfigError
 
 TERMS = {"margin": 0.3, "annual_discount_rate": 0.15}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from clv_cases import cdnow, simulate_bg_nbd
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.newcomers import forecast_new
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.worth.newcomers import forecast_new
 
 TRUTH = BgNbd(r=0.6, alpha=4.0, a=0.8, b=2.5)
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout
 
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.look_back import LookBack
-from crm_analysis.clv.origins import Origin, difference, log_scores, revisit
-from crm_analysis.clv.outlook import Models, fit_models
-from crm_analysis.clv.pareto_nbd import ParetoNbd
-from crm_analysis.clv.season import given_season
+from crm_analysis.clv.ahead.look_back import LookBack
+from crm_analysis.clv.ahead.origins import Origin, difference, log_scores, revisit
+from crm_analysis.clv.ahead.outlook import Models, fit_models
+from crm_analysis.clv.ahead.season import given_season
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from crm_analysis.doors.transactions import read_transactions
 
 BACK = LookBack(date(1997, 9, 30), date(1998, 6, 30))

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days
 
-from crm_analysis.clv.forecast import forecast_total
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
-from crm_analysis.clv.origins import revisit
-from crm_analysis.clv.outlook import (
+from crm_analysis.clv.ahead.forecast import forecast_total
+from crm_analysis.clv.ahead.look_back import LookBack, longest_look_back, look_backs
+from crm_analysis.clv.ahead.origins import revisit
+from crm_analysis.clv.ahead.outlook import (
     beside_past,
     fit_models,
     forecast_groups,
@@ -21,7 +20,8 @@ from crm_analysis.clv.outlook import (
     past_forecasts,
     value_total,
 )
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 from crm_analysis.doors.transactions import read_transactions
 
 NINE_MONTHS = LookBack(date(1997, 9, 30), date(1998, 6, 30))

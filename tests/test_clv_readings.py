@@ -33,12 +33,12 @@ from crm_analysis.clv import (
     tracking,
     value_map,
 )
-from crm_analysis.clv.choice import choose_model
-from crm_analysis.clv.estimates import ThreeIntervals
-from crm_analysis.clv.look_back import LookBack
-from crm_analysis.clv.origins import revisit
-from crm_analysis.clv.regularity import Regularity
-from crm_analysis.clv.season import Season
+from crm_analysis.clv.ahead.choice import choose_model
+from crm_analysis.clv.ahead.look_back import LookBack
+from crm_analysis.clv.ahead.origins import revisit
+from crm_analysis.clv.ahead.season import Season
+from crm_analysis.clv.models.estimates import ThreeIntervals
+from crm_analysis.clv.models.regularity import Regularity
 from crm_analysis.errors import DataError
 
 PARETO = ParetoNbd(r=0.553, alpha=10.58, s=0.606, beta=11.66, unit="7D")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.clv.referral import referral_matrix, referral_value
+from crm_analysis.clv.plans.referral import referral_matrix, referral_value
 from crm_analysis.errors import ConfigError, DataError
 
 # Ann brought one who would not have come (worth 300) and one who would have (20 saved), ten paid for each;

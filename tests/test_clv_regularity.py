@@ -7,8 +7,8 @@ import pytest
 from clv_cases import cdnow_days
 
 import crm_analysis as crm
-from crm_analysis.clv.mbg_cnbd import fit_mbg_cnbd
-from crm_analysis.clv.regularity import _sums, purchase_regularity
+from crm_analysis.clv.models.mbg_cnbd import fit_mbg_cnbd
+from crm_analysis.clv.models.regularity import _sums, purchase_regularity
 from crm_analysis.errors import FitError
 
 COLUMNS = {"customer_id": "customer", "occurred_at": "date", "amount": "amount"}

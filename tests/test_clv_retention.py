@@ -11,9 +11,9 @@ from scipy.optimize import check_grad
 from scipy.special import betaln, hyp2f1
 
 import crm_analysis as crm
-from crm_analysis.clv import retention_fits
-from crm_analysis.clv.retention import Bdw, Dw, Geometric, Sbg, digamma_rise, log_rise
-from crm_analysis.clv.tenures import contract_tenures
+from crm_analysis.clv.contracts import retention_fits
+from crm_analysis.clv.contracts.retention import Bdw, Dw, Geometric, Sbg, digamma_rise, log_rise
+from crm_analysis.clv.contracts.tenures import contract_tenures
 from crm_analysis.errors import ConfigError, DataError, FitError
 
 SBG, BDW = Sbg(alpha=0.7, beta=1.2), Bdw(alpha=0.5, beta=2.0, c=1.4)

@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 from clv_cases import cdnow
 
-from crm_analysis.clv import scoring
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.covariate_fits import fit_with_covariates
-from crm_analysis.clv.dependence import frequency_and_amount
-from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories
-from crm_analysis.clv.pareto_nbd import ParetoNbd
-from crm_analysis.clv.scoring import count_amounts, count_histories, score_to_parquet
-from crm_analysis.clv.value import value_customers
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.covariate_fits import fit_with_covariates
+from crm_analysis.clv.models.dependence import frequency_and_amount
+from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.models.histories import COLUMNS, distinct_histories, find_histories
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd
+from crm_analysis.clv.worth import scoring
+from crm_analysis.clv.worth.scoring import count_amounts, count_histories, score_to_parquet
+from crm_analysis.clv.worth.value import value_customers
 from crm_analysis.errors import ConfigError, DataError
 
 TERMS = {"margin": 0.3, "annual_discount_rate": 0.15}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.clv.bg_nbd import fit_bg_nbd
-from crm_analysis.clv.season import MONTH_DAYS, NO_SEASON, given_season, normalised
-from crm_analysis.clv.seasonality import count_cells, estimate_season, monthly_repeats, season_of
+from crm_analysis.clv.ahead.season import MONTH_DAYS, NO_SEASON, given_season, normalised
+from crm_analysis.clv.ahead.seasonality import count_cells, estimate_season, monthly_repeats, season_of
+from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
 from crm_analysis.doors.transactions import read_transactions
 from crm_analysis.errors import ConfigError, DataError
 

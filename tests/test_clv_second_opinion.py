@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, lifetimes_file
 
-from crm_analysis.clv.bg_nbd import fit_bg_nbd
-from crm_analysis.clv.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
-from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
+from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.models.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
 from crm_analysis.errors import ConfigError, DataError
 
 FITS = [(fit_bg_nbd, 1e-3), (fit_pareto_nbd, 1e-2), (fit_gamma_gamma, 1e-3)]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from crm_analysis.clv.cash_flow import cash_flow_value
-from crm_analysis.clv.firm_value import customer_base_value
-from crm_analysis.clv.payback import break_even
-from crm_analysis.clv.tornado import sensitivity
+from crm_analysis.clv.plans.cash_flow import cash_flow_value
+from crm_analysis.clv.plans.firm_value import customer_base_value
+from crm_analysis.clv.plans.payback import break_even
+from crm_analysis.clv.plans.tornado import sensitivity
 from crm_analysis.errors import ConfigError
 
 PLAN = {

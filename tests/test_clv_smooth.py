@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.clv import purchases
-from crm_analysis.clv.answers import Question, log_answers
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.histories import Histories
-from crm_analysis.clv.mbg_nbd import MbgNbd
-from crm_analysis.clv.nbd import Nbd
-from crm_analysis.clv.pareto_nbd import ParetoNbd
-from crm_analysis.clv.smooth import smooth
+from crm_analysis.clv.fitting.smooth import smooth
+from crm_analysis.clv.models import purchases
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.histories import Histories
+from crm_analysis.clv.models.mbg_nbd import MbgNbd
+from crm_analysis.clv.models.nbd import Nbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd
+from crm_analysis.clv.worth.answers import Question, log_answers
 
 MODELS = [
     BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426),

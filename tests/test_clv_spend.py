@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_amounts, within_errors
 
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.gamma_gamma import Averages, GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.spend import (
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.gamma_gamma import Averages, GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.models.spend import (
     BandedGammaGamma,
     _banded_likelihood,
     band_amounts,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from crm_analysis.clv.spending import (
+from crm_analysis.clv.plans.spending import (
     ResponseCurve,
     best_spending,
     response_curve,

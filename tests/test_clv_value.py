@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, simulate_amounts, simulate_bg_nbd
 
-from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
-from crm_analysis.clv.spend import fit_banded_gamma_gamma
-from crm_analysis.clv.value import value_customers
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.models.spend import fit_banded_gamma_gamma
+from crm_analysis.clv.worth.value import value_customers
 from crm_analysis.errors import ConfigError, DataError
 
 COLUMNS = [

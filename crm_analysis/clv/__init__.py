@@ -9,33 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm_analysis.clv.beyond_log import value_by_model
-    from crm_analysis.clv.bg_bb import BgBb, fit_bg_bb
-    from crm_analysis.clv.bg_nbd import BgNbd, fit_bg_nbd
-    from crm_analysis.clv.bootstrap import Bootstrap
-    from crm_analysis.clv.by_period import forecast_by_period
-    from crm_analysis.clv.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
-    from crm_analysis.clv.choice import Choice, against_rules, choose_model
-    from crm_analysis.clv.cohorts import (
+    from crm_analysis.clv.ahead.by_period import forecast_by_period
+    from crm_analysis.clv.ahead.choice import Choice, against_rules, choose_model
+    from crm_analysis.clv.ahead.cohorts import (
         cohort_errors,
         errors_by_group,
         errors_by_history,
         flagged_groups,
         master_groups,
     )
-    from crm_analysis.clv.contact import StopRule, contact_value, stop_contact
-    from crm_analysis.clv.contracts import compare_renewals, summarise_contracts, value_contracts
-    from crm_analysis.clv.correction import PastBias, past_bias
-    from crm_analysis.clv.covariate_fits import fit_with_covariates
-    from crm_analysis.clv.covariates import WithCovariates
-    from crm_analysis.clv.dependence import Dependence, frequency_and_amount
-    from crm_analysis.clv.equity import RollForward, customer_equity, equity_roll_forward
-    from crm_analysis.clv.estimates import SecondOpinion, ThreeIntervals, parameter_table, three_intervals
-    from crm_analysis.clv.examples import customer_history, example_customers, last_silence, purchase_days
-    from crm_analysis.clv.families import Setting, setting
-    from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
-    from crm_analysis.clv.fit import Fit
-    from crm_analysis.clv.forecast import (
+    from crm_analysis.clv.ahead.correction import PastBias, past_bias
+    from crm_analysis.clv.ahead.forecast import (
         TotalForecast,
         compare_forecast,
         draw_amounts,
@@ -43,8 +27,7 @@ if TYPE_CHECKING:
         forecast_origins,
         forecast_total,
     )
-    from crm_analysis.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
-    from crm_analysis.clv.goodness import (
+    from crm_analysis.clv.ahead.goodness import (
         Followed,
         daily_repeats,
         follow_firm,
@@ -53,31 +36,12 @@ if TYPE_CHECKING:
         tracking,
         tracking_error,
     )
-    from crm_analysis.clv.group_values import value_groups
-    from crm_analysis.clv.holdout import HoldoutQuality, evaluate_holdout
-    from crm_analysis.clv.kept import FirmModels, choose_anew, firm_models
-    from crm_analysis.clv.long_run import long_value, roll_forward
-    from crm_analysis.clv.look_back import LookBack, longest_look_back, look_backs
-    from crm_analysis.clv.maps import alive_map, paradox, value_map
-    from crm_analysis.clv.margin import Margin, firm_margin
-    from crm_analysis.clv.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
-    from crm_analysis.clv.mbg_nbd import MbgNbd, fit_mbg_nbd
-    from crm_analysis.clv.migration import migration_value, recency_transitions, transition_rates
-    from crm_analysis.clv.multiples import (
-        FixedLifeError,
-        fixed_life_error,
-        margin_multiple,
-        margin_multiples,
-        payment_cases,
-    )
-    from crm_analysis.clv.nbd import Nbd, fit_nbd
-    from crm_analysis.clv.nested import LikelihoodRatio, likelihood_ratio
-    from crm_analysis.clv.new_customer import clv_new
-    from crm_analysis.clv.newcomers import NewForecast, forecast_new
-    from crm_analysis.clv.once import OnceOnly, once_only
-    from crm_analysis.clv.opportunities import opportunities_of, summarise_opportunities
-    from crm_analysis.clv.origins import Origin, log_scores, revisit
-    from crm_analysis.clv.outlook import (
+    from crm_analysis.clv.ahead.holdout import HoldoutQuality, evaluate_holdout
+    from crm_analysis.clv.ahead.kept import FirmModels, choose_anew, firm_models
+    from crm_analysis.clv.ahead.look_back import LookBack, longest_look_back, look_backs
+    from crm_analysis.clv.ahead.once import OnceOnly, once_only
+    from crm_analysis.clv.ahead.origins import Origin, log_scores, revisit
+    from crm_analysis.clv.ahead.outlook import (
         Models,
         beside_past,
         fit_models,
@@ -88,20 +52,52 @@ if TYPE_CHECKING:
         past_forecasts,
         value_total,
     )
-    from crm_analysis.clv.pareto_nbd import ParetoNbd, fit_pareto_nbd
-    from crm_analysis.clv.pauses import purchase_rates
-    from crm_analysis.clv.payback import BreakEven, break_even
-    from crm_analysis.clv.referral import referral_matrix, referral_value
-    from crm_analysis.clv.regularity import Regularity, purchase_regularity, rhythm
-    from crm_analysis.clv.retained import continuous_value, retained_value
-    from crm_analysis.clv.retention import Bdw, Dw, Geometric, Sbg
-    from crm_analysis.clv.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
-    from crm_analysis.clv.scoring import count_amounts, count_histories, score_to_parquet
-    from crm_analysis.clv.season import NO_SEASON, Season, given_season, season_finding
-    from crm_analysis.clv.seasonality import estimate_season, monthly_repeats, season_of
-    from crm_analysis.clv.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
-    from crm_analysis.clv.spend import BandedGammaGamma, band_amounts, fit_spend
-    from crm_analysis.clv.spending import (
+    from crm_analysis.clv.ahead.season import NO_SEASON, Season, given_season, season_finding
+    from crm_analysis.clv.ahead.seasonality import estimate_season, monthly_repeats, season_of
+    from crm_analysis.clv.contracts.contracts import compare_renewals, summarise_contracts, value_contracts
+    from crm_analysis.clv.contracts.retention import Bdw, Dw, Geometric, Sbg
+    from crm_analysis.clv.contracts.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
+    from crm_analysis.clv.contracts.tenures import contract_tenures
+    from crm_analysis.clv.fitting.bootstrap import Bootstrap
+    from crm_analysis.clv.fitting.fit import Fit
+    from crm_analysis.clv.fitting.nested import LikelihoodRatio, likelihood_ratio
+    from crm_analysis.clv.models.bg_bb import BgBb, fit_bg_bb
+    from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
+    from crm_analysis.clv.models.covariate_fits import fit_with_covariates
+    from crm_analysis.clv.models.covariates import WithCovariates
+    from crm_analysis.clv.models.dependence import Dependence, frequency_and_amount
+    from crm_analysis.clv.models.estimates import (
+        SecondOpinion,
+        ThreeIntervals,
+        parameter_table,
+        three_intervals,
+    )
+    from crm_analysis.clv.models.families import Setting, setting
+    from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+    from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
+    from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
+    from crm_analysis.clv.models.nbd import Nbd, fit_nbd
+    from crm_analysis.clv.models.opportunities import opportunities_of, summarise_opportunities
+    from crm_analysis.clv.models.pareto_nbd import ParetoNbd, fit_pareto_nbd
+    from crm_analysis.clv.models.regularity import Regularity, purchase_regularity, rhythm
+    from crm_analysis.clv.models.second_opinion import compare_with_lifetimes, from_lifetimes, to_lifetimes
+    from crm_analysis.clv.models.spend import BandedGammaGamma, band_amounts, fit_spend
+    from crm_analysis.clv.plans.cash_flow import CashFlow, cash_flow_conventions, cash_flow_value, past_value
+    from crm_analysis.clv.plans.contact import StopRule, contact_value, stop_contact
+    from crm_analysis.clv.plans.firm_value import BassGrowth, customer_base_value
+    from crm_analysis.clv.plans.migration import migration_value, recency_transitions, transition_rates
+    from crm_analysis.clv.plans.multiples import (
+        FixedLifeError,
+        fixed_life_error,
+        margin_multiple,
+        margin_multiples,
+        payment_cases,
+    )
+    from crm_analysis.clv.plans.pauses import purchase_rates
+    from crm_analysis.clv.plans.payback import BreakEven, break_even
+    from crm_analysis.clv.plans.referral import referral_matrix, referral_value
+    from crm_analysis.clv.plans.retained import continuous_value, retained_value
+    from crm_analysis.clv.plans.spending import (
         ResponseCurve,
         SpendingPlan,
         best_spending,
@@ -109,172 +105,186 @@ if TYPE_CHECKING:
         spending_curve,
         spending_value,
     )
-    from crm_analysis.clv.tenures import contract_tenures
-    from crm_analysis.clv.tornado import sensitivity
-    from crm_analysis.clv.unlikely import at_stake, unlikely_buyers
-    from crm_analysis.clv.value import value_customers
+    from crm_analysis.clv.plans.tornado import sensitivity
+    from crm_analysis.clv.views.examples import (
+        customer_history,
+        example_customers,
+        last_silence,
+        purchase_days,
+    )
+    from crm_analysis.clv.views.maps import alive_map, paradox, value_map
+    from crm_analysis.clv.worth.beyond_log import value_by_model
+    from crm_analysis.clv.worth.equity import RollForward, customer_equity, equity_roll_forward
+    from crm_analysis.clv.worth.group_values import value_groups
+    from crm_analysis.clv.worth.long_run import long_value, roll_forward
+    from crm_analysis.clv.worth.margin import Margin, firm_margin
+    from crm_analysis.clv.worth.new_customer import clv_new
+    from crm_analysis.clv.worth.newcomers import NewForecast, forecast_new
+    from crm_analysis.clv.worth.scoring import count_amounts, count_histories, score_to_parquet
+    from crm_analysis.clv.worth.unlikely import at_stake, unlikely_buyers
+    from crm_analysis.clv.worth.value import value_customers
 
 _HOMES = {
-    "NO_SEASON": "season",
-    "BandedGammaGamma": "spend",
-    "BassGrowth": "firm_value",
-    "Bdw": "retention",
-    "BgBb": "bg_bb",
-    "BgNbd": "bg_nbd",
-    "Bootstrap": "bootstrap",
-    "BreakEven": "payback",
-    "CashFlow": "cash_flow",
-    "Choice": "choice",
-    "Dependence": "dependence",
-    "Dw": "retention",
-    "FirmModels": "kept",
-    "Fit": "fit",
-    "FixedLifeError": "multiples",
-    "Followed": "goodness",
-    "GammaGamma": "gamma_gamma",
-    "Geometric": "retention",
-    "HoldoutQuality": "holdout",
-    "LikelihoodRatio": "nested",
-    "LookBack": "look_back",
-    "Margin": "margin",
-    "MbgCnbd": "mbg_cnbd",
-    "MbgNbd": "mbg_nbd",
-    "Models": "outlook",
-    "Nbd": "nbd",
-    "NewForecast": "newcomers",
-    "OnceOnly": "once",
-    "Origin": "origins",
-    "ParetoNbd": "pareto_nbd",
-    "PastBias": "correction",
-    "Regularity": "regularity",
-    "ResponseCurve": "spending",
-    "RollForward": "equity",
-    "Sbg": "retention",
-    "Season": "season",
-    "SecondOpinion": "estimates",
-    "Setting": "families",
-    "SpendingPlan": "spending",
-    "StopRule": "contact",
-    "ThreeIntervals": "estimates",
-    "TotalForecast": "forecast",
-    "WithCovariates": "covariates",
-    "against_rules": "choice",
-    "alive_map": "maps",
-    "at_stake": "unlikely",
-    "band_amounts": "spend",
-    "beside_past": "outlook",
-    "best_spending": "spending",
-    "break_even": "payback",
-    "cash_flow_conventions": "cash_flow",
-    "cash_flow_value": "cash_flow",
-    "choose_anew": "kept",
-    "choose_model": "choice",
-    "clv_new": "new_customer",
-    "cohort_errors": "cohorts",
-    "compare_forecast": "forecast",
-    "compare_renewals": "contracts",
-    "compare_with_lifetimes": "second_opinion",
-    "contact_value": "contact",
-    "continuous_value": "retained",
-    "contract_tenures": "tenures",
-    "count_amounts": "scoring",
-    "count_histories": "scoring",
-    "customer_base_value": "firm_value",
-    "customer_equity": "equity",
-    "customer_history": "examples",
-    "daily_repeats": "goodness",
-    "draw_amounts": "forecast",
-    "equity_roll_forward": "equity",
-    "errors_by_group": "cohorts",
-    "errors_by_history": "cohorts",
-    "estimate_season": "seasonality",
-    "evaluate_holdout": "holdout",
-    "example_customers": "examples",
-    "firm_margin": "margin",
-    "firm_models": "kept",
-    "fit_bdw": "retention_fits",
-    "fit_bg_bb": "bg_bb",
-    "fit_bg_nbd": "bg_nbd",
-    "fit_dw": "retention_fits",
-    "fit_gamma_gamma": "gamma_gamma",
-    "fit_geometric": "retention_fits",
-    "fit_mbg_cnbd": "mbg_cnbd",
-    "fit_mbg_nbd": "mbg_nbd",
-    "fit_models": "outlook",
-    "fit_nbd": "nbd",
-    "fit_pareto_nbd": "pareto_nbd",
-    "fit_sbg": "retention_fits",
-    "fit_spend": "spend",
-    "fit_with_covariates": "covariate_fits",
-    "fixed_life_error": "multiples",
-    "flagged_groups": "cohorts",
-    "follow_firm": "goodness",
-    "forecast_amount": "forecast",
-    "forecast_by_period": "by_period",
-    "forecast_groups": "outlook",
-    "forecast_new": "newcomers",
-    "forecast_origins": "forecast",
-    "forecast_total": "forecast",
-    "frequency_and_amount": "dependence",
-    "frequency_fit": "goodness",
-    "from_lifetimes": "second_opinion",
-    "given_season": "season",
-    "judge_counts": "goodness",
-    "key_numbers": "outlook",
-    "last_silence": "examples",
-    "likelihood_ratio": "nested",
-    "log_scores": "origins",
-    "long_value": "long_run",
-    "longest_look_back": "look_back",
-    "look_backs": "look_back",
-    "margin_multiple": "multiples",
-    "margin_multiples": "multiples",
-    "master_groups": "cohorts",
-    "migration_value": "migration",
-    "monthly_repeats": "seasonality",
-    "once_only": "once",
-    "opportunities_of": "opportunities",
-    "own_range": "outlook",
-    "paradox": "maps",
-    "parameter_table": "estimates",
-    "past_bias": "correction",
-    "past_error": "outlook",
-    "past_forecasts": "outlook",
-    "past_value": "cash_flow",
-    "payment_cases": "multiples",
-    "purchase_days": "examples",
-    "purchase_rates": "pauses",
-    "purchase_regularity": "regularity",
-    "recency_transitions": "migration",
-    "referral_matrix": "referral",
-    "referral_value": "referral",
-    "response_curve": "spending",
-    "retained_value": "retained",
-    "revisit": "origins",
-    "rhythm": "regularity",
-    "roll_forward": "long_run",
-    "score_to_parquet": "scoring",
-    "season_finding": "season",
-    "season_of": "seasonality",
-    "sensitivity": "tornado",
-    "setting": "families",
-    "spending_curve": "spending",
-    "spending_value": "spending",
-    "stop_contact": "contact",
-    "summarise_contracts": "contracts",
-    "summarise_opportunities": "opportunities",
-    "three_intervals": "estimates",
-    "to_lifetimes": "second_opinion",
-    "tracking": "goodness",
-    "tracking_error": "goodness",
-    "transition_rates": "migration",
-    "unlikely_buyers": "unlikely",
-    "value_by_model": "beyond_log",
-    "value_contracts": "contracts",
-    "value_customers": "value",
-    "value_groups": "group_values",
-    "value_map": "maps",
-    "value_total": "outlook",
+    "NO_SEASON": "ahead.season",
+    "BandedGammaGamma": "models.spend",
+    "BassGrowth": "plans.firm_value",
+    "Bdw": "contracts.retention",
+    "BgBb": "models.bg_bb",
+    "BgNbd": "models.bg_nbd",
+    "Bootstrap": "fitting.bootstrap",
+    "BreakEven": "plans.payback",
+    "CashFlow": "plans.cash_flow",
+    "Choice": "ahead.choice",
+    "Dependence": "models.dependence",
+    "Dw": "contracts.retention",
+    "FirmModels": "ahead.kept",
+    "Fit": "fitting.fit",
+    "FixedLifeError": "plans.multiples",
+    "Followed": "ahead.goodness",
+    "GammaGamma": "models.gamma_gamma",
+    "Geometric": "contracts.retention",
+    "HoldoutQuality": "ahead.holdout",
+    "LikelihoodRatio": "fitting.nested",
+    "LookBack": "ahead.look_back",
+    "Margin": "worth.margin",
+    "MbgCnbd": "models.mbg_cnbd",
+    "MbgNbd": "models.mbg_nbd",
+    "Models": "ahead.outlook",
+    "Nbd": "models.nbd",
+    "NewForecast": "worth.newcomers",
+    "OnceOnly": "ahead.once",
+    "Origin": "ahead.origins",
+    "ParetoNbd": "models.pareto_nbd",
+    "PastBias": "ahead.correction",
+    "Regularity": "models.regularity",
+    "ResponseCurve": "plans.spending",
+    "RollForward": "worth.equity",
+    "Sbg": "contracts.retention",
+    "Season": "ahead.season",
+    "SecondOpinion": "models.estimates",
+    "Setting": "models.families",
+    "SpendingPlan": "plans.spending",
+    "StopRule": "plans.contact",
+    "ThreeIntervals": "models.estimates",
+    "TotalForecast": "ahead.forecast",
+    "WithCovariates": "models.covariates",
+    "against_rules": "ahead.choice",
+    "alive_map": "views.maps",
+    "at_stake": "worth.unlikely",
+    "band_amounts": "models.spend",
+    "beside_past": "ahead.outlook",
+    "best_spending": "plans.spending",
+    "break_even": "plans.payback",
+    "cash_flow_conventions": "plans.cash_flow",
+    "cash_flow_value": "plans.cash_flow",
+    "choose_anew": "ahead.kept",
+    "choose_model": "ahead.choice",
+    "clv_new": "worth.new_customer",
+    "cohort_errors": "ahead.cohorts",
+    "compare_forecast": "ahead.forecast",
+    "compare_renewals": "contracts.contracts",
+    "compare_with_lifetimes": "models.second_opinion",
+    "contact_value": "plans.contact",
+    "continuous_value": "plans.retained",
+    "contract_tenures": "contracts.tenures",
+    "count_amounts": "worth.scoring",
+    "count_histories": "worth.scoring",
+    "customer_base_value": "plans.firm_value",
+    "customer_equity": "worth.equity",
+    "customer_history": "views.examples",
+    "daily_repeats": "ahead.goodness",
+    "draw_amounts": "ahead.forecast",
+    "equity_roll_forward": "worth.equity",
+    "errors_by_group": "ahead.cohorts",
+    "errors_by_history": "ahead.cohorts",
+    "estimate_season": "ahead.seasonality",
+    "evaluate_holdout": "ahead.holdout",
+    "example_customers": "views.examples",
+    "firm_margin": "worth.margin",
+    "firm_models": "ahead.kept",
+    "fit_bdw": "contracts.retention_fits",
+    "fit_bg_bb": "models.bg_bb",
+    "fit_bg_nbd": "models.bg_nbd",
+    "fit_dw": "contracts.retention_fits",
+    "fit_gamma_gamma": "models.gamma_gamma",
+    "fit_geometric": "contracts.retention_fits",
+    "fit_mbg_cnbd": "models.mbg_cnbd",
+    "fit_mbg_nbd": "models.mbg_nbd",
+    "fit_models": "ahead.outlook",
+    "fit_nbd": "models.nbd",
+    "fit_pareto_nbd": "models.pareto_nbd",
+    "fit_sbg": "contracts.retention_fits",
+    "fit_spend": "models.spend",
+    "fit_with_covariates": "models.covariate_fits",
+    "fixed_life_error": "plans.multiples",
+    "flagged_groups": "ahead.cohorts",
+    "follow_firm": "ahead.goodness",
+    "forecast_amount": "ahead.forecast",
+    "forecast_by_period": "ahead.by_period",
+    "forecast_groups": "ahead.outlook",
+    "forecast_new": "worth.newcomers",
+    "forecast_origins": "ahead.forecast",
+    "forecast_total": "ahead.forecast",
+    "frequency_and_amount": "models.dependence",
+    "frequency_fit": "ahead.goodness",
+    "from_lifetimes": "models.second_opinion",
+    "given_season": "ahead.season",
+    "judge_counts": "ahead.goodness",
+    "key_numbers": "ahead.outlook",
+    "last_silence": "views.examples",
+    "likelihood_ratio": "fitting.nested",
+    "log_scores": "ahead.origins",
+    "long_value": "worth.long_run",
+    "longest_look_back": "ahead.look_back",
+    "look_backs": "ahead.look_back",
+    "margin_multiple": "plans.multiples",
+    "margin_multiples": "plans.multiples",
+    "master_groups": "ahead.cohorts",
+    "migration_value": "plans.migration",
+    "monthly_repeats": "ahead.seasonality",
+    "once_only": "ahead.once",
+    "opportunities_of": "models.opportunities",
+    "own_range": "ahead.outlook",
+    "paradox": "views.maps",
+    "parameter_table": "models.estimates",
+    "past_bias": "ahead.correction",
+    "past_error": "ahead.outlook",
+    "past_forecasts": "ahead.outlook",
+    "past_value": "plans.cash_flow",
+    "payment_cases": "plans.multiples",
+    "purchase_days": "views.examples",
+    "purchase_rates": "plans.pauses",
+    "purchase_regularity": "models.regularity",
+    "recency_transitions": "plans.migration",
+    "referral_matrix": "plans.referral",
+    "referral_value": "plans.referral",
+    "response_curve": "plans.spending",
+    "retained_value": "plans.retained",
+    "revisit": "ahead.origins",
+    "rhythm": "models.regularity",
+    "roll_forward": "worth.long_run",
+    "score_to_parquet": "worth.scoring",
+    "season_finding": "ahead.season",
+    "season_of": "ahead.seasonality",
+    "sensitivity": "plans.tornado",
+    "setting": "models.families",
+    "spending_curve": "plans.spending",
+    "spending_value": "plans.spending",
+    "stop_contact": "plans.contact",
+    "summarise_contracts": "contracts.contracts",
+    "summarise_opportunities": "models.opportunities",
+    "three_intervals": "models.estimates",
+    "to_lifetimes": "models.second_opinion",
+    "tracking": "ahead.goodness",
+    "tracking_error": "ahead.goodness",
+    "transition_rates": "plans.migration",
+    "unlikely_buyers": "worth.unlikely",
+    "value_by_model": "worth.beyond_log",
+    "value_contracts": "contracts.contracts",
+    "value_customers": "worth.value",
+    "value_groups": "worth.group_values",
+    "value_map": "views.maps",
+    "value_total": "ahead.outlook",
 }
 
 __all__ = [

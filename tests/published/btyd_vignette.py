@@ -10,9 +10,9 @@ from functools import partial
 
 import pandas as pd
 
-from crm_analysis.clv.bg_nbd import BgNbd
-from crm_analysis.clv.goodness import daily_repeats
-from crm_analysis.clv.pareto_nbd import ParetoNbd
+from crm_analysis.clv.ahead.goodness import daily_repeats
+from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from published import Published
 from published.counts import ANEW, BTYD, STOPPED, by_frequency, cdnow, fitted, later, log, made, several
 

@@ -17,9 +17,9 @@ from clv_cases import cdnow_days, lifetimes_file
 from scipy.stats import chi2
 
 import crm_analysis as crm
-from crm_analysis.clv.fit import Fit
-from crm_analysis.clv.goodness import daily_repeats, frequency_fit
-from crm_analysis.clv.regularity import purchase_regularity
+from crm_analysis.clv.ahead.goodness import daily_repeats, frequency_fit
+from crm_analysis.clv.fitting.fit import Fit
+from crm_analysis.clv.models.regularity import purchase_regularity
 from published import Published
 
 

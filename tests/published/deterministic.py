@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis import base
-from crm_analysis.clv.cash_flow import cash_flow_conventions, cash_flow_value, past_value
-from crm_analysis.clv.contact import StopRule, stop_contact
-from crm_analysis.clv.firm_value import BassGrowth, customer_base_value
-from crm_analysis.clv.migration import migration_value, recency_transitions
-from crm_analysis.clv.multiples import fixed_life_error, margin_multiple, payment_cases
-from crm_analysis.clv.payback import BreakEven, break_even
-from crm_analysis.clv.retained import retained_value
-from crm_analysis.clv.spending import SpendingPlan, best_spending, response_curve
-from crm_analysis.clv.tornado import sensitivity
+from crm_analysis.clv.plans.cash_flow import cash_flow_conventions, cash_flow_value, past_value
+from crm_analysis.clv.plans.contact import StopRule, stop_contact
+from crm_analysis.clv.plans.firm_value import BassGrowth, customer_base_value
+from crm_analysis.clv.plans.migration import migration_value, recency_transitions
+from crm_analysis.clv.plans.multiples import fixed_life_error, margin_multiple, payment_cases
+from crm_analysis.clv.plans.payback import BreakEven, break_even
+from crm_analysis.clv.plans.retained import retained_value
+from crm_analysis.clv.plans.spending import SpendingPlan, best_spending, response_curve
+from crm_analysis.clv.plans.tornado import sensitivity
 from published import Published
 
 COURSE = (

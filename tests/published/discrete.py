@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import crm_analysis as crm
-from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.fitting.fit import Fit
 from published import Published
 
 # BG/BB on the donations.

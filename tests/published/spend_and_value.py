@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import crm_analysis as crm
-from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.fitting.fit import Fit
 from crm_analysis.clv.units import DAYS_PER_YEAR, discount_per_unit
 from published import Published
 

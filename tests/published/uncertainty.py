@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import crm_analysis as crm
-from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.fitting.fit import Fit
 from published import Published
 from published.counts import bg_nbd, cdnow
 

@@ -17,14 +17,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.correction import past_bias
-from crm_analysis.clv.forecast import TotalForecast, compare_forecast
-from crm_analysis.clv.mbg_cnbd import fit_mbg_cnbd
-from crm_analysis.clv.mbg_nbd import fit_mbg_nbd
-from crm_analysis.clv.newcomers import forecast_new
-from crm_analysis.clv.pareto_nbd import fit_pareto_nbd
-from crm_analysis.clv.season import NO_SEASON, Season
-from crm_analysis.clv.seasonality import count_cells, estimate_season
+from crm_analysis.clv.ahead.correction import past_bias
+from crm_analysis.clv.ahead.forecast import TotalForecast, compare_forecast
+from crm_analysis.clv.ahead.season import NO_SEASON, Season
+from crm_analysis.clv.ahead.seasonality import count_cells, estimate_season
+from crm_analysis.clv.models.mbg_cnbd import fit_mbg_cnbd
+from crm_analysis.clv.models.mbg_nbd import fit_mbg_nbd
+from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
+from crm_analysis.clv.worth.newcomers import forecast_new
 from crm_analysis.errors import FitError
 from crm_analysis.simulate.clock import BEGINNING
 from crm_analysis.simulate.plan import plan

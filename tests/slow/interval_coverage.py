@@ -22,7 +22,7 @@ from clv_cases import simulate_bg_nbd, simulate_pareto_nbd
 from scipy.special import ndtri
 
 import crm_analysis as crm
-from crm_analysis.clv.fit import Fit
+from crm_analysis.clv.fitting.fit import Fit
 from crm_analysis.errors import FitError
 
 SLOWER = 100  # bases with profile limits; half as many with bootstrap limits

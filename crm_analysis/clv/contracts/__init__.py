@@ -1,0 +1,1 @@
+"""Models of renewals, for customers who say when they leave."""

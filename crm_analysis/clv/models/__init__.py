@@ -1,0 +1,1 @@
+"""Models of purchases and of spend, from one row per customer."""

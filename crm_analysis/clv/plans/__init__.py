@@ -1,0 +1,1 @@
+"""Value without a model of customers: cash flows, multiples, spending, chains of states, referrals."""

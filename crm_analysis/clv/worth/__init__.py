@@ -1,0 +1,1 @@
+"""What customers are worth: each of them, groups, newcomers, the whole base and what moved it."""
