@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.clv.histories import distinct_histories
 from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
-from crm_analysis.clv.models.histories import distinct_histories
 from crm_analysis.clv.models.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.models.pareto_nbd import fit_pareto_nbd
 

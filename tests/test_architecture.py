@@ -2,6 +2,7 @@
 
 import ast
 import compileall
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,25 @@ def test_imports_are_cheap(statement, limit):
 def test_every_public_name_is_there():
     missing = "[name for name in dir(crm) if getattr(crm, name, None) is None]"
     assert in_a_fresh_python(f"import crm_analysis as crm; print({missing})") == "[]"
+
+
+CUSTOMER_VALUE = ["", "fitting", "models", "contracts", "plans", "worth", "ahead", "views"]
+BESIDE = {
+    "contracts": {"models"},
+    "plans": {"fitting", "models", "contracts"},
+    "worth": {"contracts", "plans"},
+}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "clv").rglob("*.py")), ids=lambda path: path.stem)
+def test_rooms_of_customer_value_look_down_only(path):
+    """Contracts and plans stand beside the models of purchases, and know nothing of them."""
+    room = path.parent.name if path.parent.name != "clv" else ""
+    if path.name == "__init__.py":
+        return
+    below = set(CUSTOMER_VALUE[: CUSTOMER_VALUE.index(room)]) - BESIDE.get(room, set()) | {room}
+    found = re.findall(r"from crm_analysis\.clv(?:\.(\w+))?\.\w+ import", path.read_text())
+    assert set(found) <= below, f"{path} imports {set(found) - below}"
 
 
 def test_no_module_of_customer_value_hides_a_public_name():

@@ -10,8 +10,8 @@ from clv_cases import EXAMPLE, cdnow, simulate_bg_nbd, within_errors
 from scipy.integrate import quad
 from scipy.special import hyp2f1
 
+from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.models.histories import Histories, purchase_histories
 from crm_analysis.clv.models.leaving import log_likelihood as leaving_likelihood
 from crm_analysis.errors import ConfigError, DataError, FitError
 

@@ -9,8 +9,8 @@ from scipy.stats import nbinom
 
 from crm_analysis.clv.fitting.starts import MANY, sample
 from crm_analysis.clv.fitting.tables import HistoryTables
+from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.models.histories import Histories, purchase_histories
 from crm_analysis.clv.models.leaving import log_likelihood
 from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
 from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd

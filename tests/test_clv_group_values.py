@@ -6,9 +6,9 @@ import pytest
 from clv_cases import cdnow
 
 from crm_analysis.clv.ahead.forecast import forecast_amount
+from crm_analysis.clv.ahead.group_values import value_groups
 from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.models.gamma_gamma import fit_gamma_gamma
-from crm_analysis.clv.worth.group_values import value_groups
 from crm_analysis.clv.worth.value import value_customers
 from crm_analysis.errors import DataError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.clv.models.histories import COLUMNS, distinct_histories, purchase_histories
+from crm_analysis.clv.histories import COLUMNS, distinct_histories, purchase_histories
 from crm_analysis.errors import DataError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from crm_analysis.clv.ahead.kept import firm_models
+from crm_analysis.clv.ahead.long_run import long_value, roll_forward
 from crm_analysis.clv.worth.beyond_log import value_by_model
-from crm_analysis.clv.worth.long_run import long_value, roll_forward
 from crm_analysis.clv.worth.value import value_customers
 from crm_analysis.customers import summarise_customers
 from crm_analysis.doors.store import open_workspace

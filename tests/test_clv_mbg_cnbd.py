@@ -10,7 +10,7 @@ from scipy.special import beta, factorial, gamma
 from scipy.stats import gamma as gamma_distribution
 from scipy.stats import poisson
 
-from crm_analysis.clv.models.histories import Histories, purchase_histories
+from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
 from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
 from crm_analysis.clv.models.regularity import Regularity

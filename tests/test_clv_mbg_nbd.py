@@ -7,8 +7,8 @@ from clv_cases import EXAMPLE, cdnow, simulate_bg_nbd, within_errors
 from scipy.integrate import quad
 from scipy.special import beta, gamma
 
+from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
-from crm_analysis.clv.models.histories import Histories, purchase_histories
 from crm_analysis.clv.models.leaving import log_likelihood
 from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
 from crm_analysis.clv.models.second_opinion import compare_with_lifetimes

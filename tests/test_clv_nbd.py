@@ -6,8 +6,8 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import nbinom
 
+from crm_analysis.clv.histories import purchase_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd
-from crm_analysis.clv.models.histories import purchase_histories
 from crm_analysis.clv.models.nbd import Nbd, fit_nbd, log_likelihood
 from crm_analysis.errors import FitError
 

@@ -7,7 +7,7 @@ from clv_cases import cdnow, simulate_pareto_nbd, within_errors
 from scipy.integrate import quad
 from scipy.special import gamma, hyp2f1, hyperu
 
-from crm_analysis.clv.models.histories import Histories, purchase_histories
+from crm_analysis.clv.histories import Histories, purchase_histories
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd, fit_pareto_nbd, log_likelihood
 from crm_analysis.clv.models.purchases import new_customers
 from crm_analysis.errors import ConfigError, FitError

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from clv_cases import cdnow
 
+from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.models.covariate_fits import fit_with_covariates
 from crm_analysis.clv.models.dependence import frequency_and_amount
 from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
-from crm_analysis.clv.models.histories import COLUMNS, distinct_histories, find_histories
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from crm_analysis.clv.worth import scoring
 from crm_analysis.clv.worth.scoring import count_amounts, count_histories, score_to_parquet

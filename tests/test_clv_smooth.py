@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from crm_analysis.clv.fitting.smooth import smooth
+from crm_analysis.clv.histories import Histories
 from crm_analysis.clv.models import purchases
 from crm_analysis.clv.models.bg_nbd import BgNbd
-from crm_analysis.clv.models.histories import Histories
 from crm_analysis.clv.models.mbg_nbd import MbgNbd
 from crm_analysis.clv.models.nbd import Nbd
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
         tracking,
         tracking_error,
     )
+    from crm_analysis.clv.ahead.group_values import value_groups
     from crm_analysis.clv.ahead.holdout import HoldoutQuality, evaluate_holdout
     from crm_analysis.clv.ahead.kept import FirmModels, choose_anew, firm_models
+    from crm_analysis.clv.ahead.long_run import long_value, roll_forward
     from crm_analysis.clv.ahead.look_back import LookBack, longest_look_back, look_backs
     from crm_analysis.clv.ahead.once import OnceOnly, once_only
     from crm_analysis.clv.ahead.origins import Origin, log_scores, revisit
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from crm_analysis.clv.contracts.retention import Bdw, Dw, Geometric, Sbg
     from crm_analysis.clv.contracts.retention_fits import fit_bdw, fit_dw, fit_geometric, fit_sbg
     from crm_analysis.clv.contracts.tenures import contract_tenures
+    from crm_analysis.clv.families import Setting, setting
     from crm_analysis.clv.fitting.bootstrap import Bootstrap
     from crm_analysis.clv.fitting.fit import Fit
     from crm_analysis.clv.fitting.nested import LikelihoodRatio, likelihood_ratio
@@ -72,7 +75,6 @@ if TYPE_CHECKING:
         parameter_table,
         three_intervals,
     )
-    from crm_analysis.clv.models.families import Setting, setting
     from crm_analysis.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
     from crm_analysis.clv.models.mbg_cnbd import MbgCnbd, fit_mbg_cnbd
     from crm_analysis.clv.models.mbg_nbd import MbgNbd, fit_mbg_nbd
@@ -115,8 +117,6 @@ if TYPE_CHECKING:
     from crm_analysis.clv.views.maps import alive_map, paradox, value_map
     from crm_analysis.clv.worth.beyond_log import value_by_model
     from crm_analysis.clv.worth.equity import RollForward, customer_equity, equity_roll_forward
-    from crm_analysis.clv.worth.group_values import value_groups
-    from crm_analysis.clv.worth.long_run import long_value, roll_forward
     from crm_analysis.clv.worth.margin import Margin, firm_margin
     from crm_analysis.clv.worth.new_customer import clv_new
     from crm_analysis.clv.worth.newcomers import NewForecast, forecast_new
@@ -162,7 +162,7 @@ _HOMES = {
     "Sbg": "contracts.retention",
     "Season": "ahead.season",
     "SecondOpinion": "models.estimates",
-    "Setting": "models.families",
+    "Setting": "families",
     "SpendingPlan": "plans.spending",
     "StopRule": "plans.contact",
     "ThreeIntervals": "models.estimates",
@@ -234,7 +234,7 @@ _HOMES = {
     "last_silence": "views.examples",
     "likelihood_ratio": "fitting.nested",
     "log_scores": "ahead.origins",
-    "long_value": "worth.long_run",
+    "long_value": "ahead.long_run",
     "longest_look_back": "ahead.look_back",
     "look_backs": "ahead.look_back",
     "margin_multiple": "plans.multiples",
@@ -262,12 +262,12 @@ _HOMES = {
     "retained_value": "plans.retained",
     "revisit": "ahead.origins",
     "rhythm": "models.regularity",
-    "roll_forward": "worth.long_run",
+    "roll_forward": "ahead.long_run",
     "score_to_parquet": "worth.scoring",
     "season_finding": "ahead.season",
     "season_of": "ahead.seasonality",
     "sensitivity": "plans.tornado",
-    "setting": "models.families",
+    "setting": "families",
     "spending_curve": "plans.spending",
     "spending_value": "plans.spending",
     "stop_contact": "plans.contact",
@@ -282,7 +282,7 @@ _HOMES = {
     "value_by_model": "worth.beyond_log",
     "value_contracts": "contracts.contracts",
     "value_customers": "worth.value",
-    "value_groups": "worth.group_values",
+    "value_groups": "ahead.group_values",
     "value_map": "views.maps",
     "value_total": "ahead.outlook",
 }

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.models.histories import purchase_histories
+from crm_analysis.clv.histories import purchase_histories
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd, log_likelihood
 from crm_analysis.clv.units import DAYS_PER_YEAR
 from published import Published

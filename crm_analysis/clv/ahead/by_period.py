@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from crm_analysis.clv.ahead.correction import PastBias
 from crm_analysis.clv.ahead.season import MONTH_DAYS, Season
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray, distinct_histories
+from crm_analysis.clv.histories import FloatArray, distinct_histories
 from crm_analysis.clv.models.purchases import PurchaseModel
 from crm_analysis.clv.models.spend import SpendFit
 from crm_analysis.errors import ConfigError

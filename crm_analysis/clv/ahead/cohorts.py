@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from crm_analysis.clv.ahead.holdout import holdout_horizon
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.models.purchases import PurchaseModel
 from crm_analysis.clv.units import unit_days
 from crm_analysis.clv.worth.value import model_of

@@ -21,7 +21,7 @@ from scipy.special import ndtri
 from crm_analysis.clv.ahead.holdout import holdout_horizon
 from crm_analysis.clv.ahead.season import NO_SEASON, Season
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.models.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.models.spend import SpendFit
 from crm_analysis.errors import DataError

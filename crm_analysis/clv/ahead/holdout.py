@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import xlogy
 
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import BoolArray, FloatArray
+from crm_analysis.clv.histories import BoolArray, FloatArray
 from crm_analysis.clv.models.purchases import PurchaseModel
 from crm_analysis.clv.worth.value import model_of
 from crm_analysis.errors import DataError

@@ -23,9 +23,9 @@ from crm_analysis.clv.ahead.forecast import (
     forecast_total,
 )
 from crm_analysis.clv.fitting.fit import Fit
+from crm_analysis.clv.histories import BoolArray
 from crm_analysis.clv.models.bg_nbd import fit_bg_nbd
 from crm_analysis.clv.models.gamma_gamma import GammaGamma
-from crm_analysis.clv.models.histories import BoolArray
 from crm_analysis.clv.models.mbg_cnbd import fit_mbg_cnbd
 from crm_analysis.clv.models.mbg_nbd import fit_mbg_nbd
 from crm_analysis.clv.models.nbd import fit_nbd

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import fdtrc
 
 from crm_analysis.clv.ahead.season import MONTH_DAYS, NO_SEASON, Season, given_season, normalised
-from crm_analysis.clv.models.histories import FloatArray, IntArray
+from crm_analysis.clv.histories import FloatArray, IntArray
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:

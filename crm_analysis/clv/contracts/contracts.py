@@ -13,8 +13,8 @@ from scipy.special import ndtri
 from crm_analysis.clv.contracts.renewals import RenewalModel
 from crm_analysis.clv.contracts.tenures import Contracts, check_tenures, contract_tenures
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray, IntArray
-from crm_analysis.clv.plans.steps import step_of
+from crm_analysis.clv.histories import FloatArray, IntArray
+from crm_analysis.clv.steps import step_of
 from crm_analysis.errors import DataError
 
 Lifetimes = Fit[Any] | RenewalModel

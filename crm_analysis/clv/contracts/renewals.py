@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.parameters import ParameterSet
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.units import DAYS_PER_YEAR, check_rate
 from crm_analysis.errors import ConfigError
 from crm_analysis.workspace import parse_length

@@ -17,7 +17,7 @@ from scipy.special import betaln, digamma, gamma, gammaincc
 
 from crm_analysis.clv.contracts.renewals import RenewalModel
 from crm_analysis.clv.fitting.quadrature import over_time
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.errors import ConfigError
 
 LARGEST = 1e300  # a tenure to the power c is cut here, far beyond any chance of being alive

@@ -12,7 +12,7 @@ from crm_analysis.clv.contracts.renewals import RenewalModel
 from crm_analysis.clv.contracts.retention import Bdw, Dw, Geometric, Sbg, digamma_rise, log_survival, power
 from crm_analysis.clv.contracts.tenures import Contracts, contract_tenures
 from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit, maximise
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.errors import FitError
 
 ALIKE = "all customers renew with the same probability"

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.models.families import SETTINGS, check_setting
-from crm_analysis.clv.models.histories import BoolArray, FloatArray
+from crm_analysis.clv.families import SETTINGS, check_setting
+from crm_analysis.clv.histories import BoolArray, FloatArray
 from crm_analysis.errors import DataError
 
 Contracts = Sequence[int] | pd.Series | pd.DataFrame

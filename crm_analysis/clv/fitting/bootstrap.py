@@ -17,7 +17,7 @@ import pandas as pd
 from crm_analysis.clv.fitting.climb import climb
 from crm_analysis.clv.fitting.estimation import Estimation, M
 from crm_analysis.clv.fitting.intervals import check_level
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.errors import ConfigError, FitError
 
 CLOSE = 5e-5  # a refit ends with a step that gains less, the last one taken: 0.01 standard errors

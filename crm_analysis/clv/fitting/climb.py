@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from crm_analysis.clv.fitting.estimation import Estimation
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 
 SEARCHED = 14.0  # each log parameter is searched this far around its start: a factor of a million
 UNDETERMINED = 5.0  # a standard error of a log parameter beyond this spans a factor of 20,000

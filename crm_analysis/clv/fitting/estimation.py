@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 
 from crm_analysis.clv.fitting.parameters import ParameterSet
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 
 M = TypeVar("M", bound=ParameterSet)
 Rows = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

@@ -17,7 +17,7 @@ from crm_analysis.clv.fitting import intervals
 from crm_analysis.clv.fitting.bootstrap import Bootstrap, bootstrap
 from crm_analysis.clv.fitting.climb import Optimum, climb
 from crm_analysis.clv.fitting.estimation import Estimation, Limit, M
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.errors import ConfigError, FitError
 
 __all__ = ["Estimation", "Fit", "Limit", "maximise"]

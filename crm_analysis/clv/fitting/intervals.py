@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import chdtri, ndtri
 
 from crm_analysis.clv.fitting.climb import SEARCHED, ascend
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 
 
 @lru_cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crm_analysis.clv.models.histories import FloatArray, Histories, IntArray
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 
 EXACT = 10  # up to this many repeat purchases nothing is interpolated in n_repeat
 DIGITS = 11

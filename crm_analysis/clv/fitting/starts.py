@@ -9,7 +9,7 @@ import numpy as np
 
 from crm_analysis.clv.fitting.estimation import Estimation, M
 from crm_analysis.clv.fitting.fit import Fit, maximise
-from crm_analysis.clv.models.histories import Histories
+from crm_analysis.clv.histories import Histories
 from crm_analysis.errors import FitError
 
 MANY = 20_000  # histories from which a sample is climbed first

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crm_analysis.clv.models.histories import FloatArray, Histories, IntArray
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.units import unit_days
 
 Function = Callable[[FloatArray], FloatArray]

@@ -19,8 +19,8 @@ from scipy.special import betaln
 
 from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.fitting.starts import describe
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.models.bg_bb_likelihood import leaving, log_alive, log_likelihood
-from crm_analysis.clv.models.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.models.opportunities import opportunity_histories
 from crm_analysis.clv.models.purchases import NEGLIGIBLE, Horizon, PurchaseModel
 from crm_analysis.clv.units import unit_days

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln, digamma
 
-from crm_analysis.clv.models.histories import FloatArray, Histories
+from crm_analysis.clv.histories import FloatArray, Histories
 
 
 def log_likelihood(parameters: FloatArray, histories: Histories) -> tuple[FloatArray, FloatArray]:

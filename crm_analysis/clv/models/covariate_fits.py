@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Estimation, Fit, maximise
+from crm_analysis.clv.histories import FloatArray, Histories, purchase_histories
 from crm_analysis.clv.models import leaving, pareto_nbd
 from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.models.covariates import (
@@ -19,7 +20,6 @@ from crm_analysis.clv.models.covariates import (
     check_covariates,
     distinct_with_covariates,
 )
-from crm_analysis.clv.models.histories import FloatArray, Histories, purchase_histories
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd, fit_pareto_nbd
 from crm_analysis.errors import ConfigError, DataError
 

@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from crm_analysis.clv.histories import COLUMNS, FloatArray, Histories, IntArray, purchase_histories
 from crm_analysis.clv.models.bg_nbd import BgNbd
-from crm_analysis.clv.models.histories import COLUMNS, FloatArray, Histories, IntArray, purchase_histories
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from crm_analysis.clv.models.purchases import PurchaseModel
 from crm_analysis.errors import ConfigError, DataError

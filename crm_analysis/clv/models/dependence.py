@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from crm_analysis.clv.models.histories import FloatArray, customer_weights
+from crm_analysis.clv.histories import FloatArray, customer_weights
 
 WEAK = 0.1  # below, a rank correlation says that 1% of the variation is shared
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.models.second_opinion import FITTERS, compare_with_lifetimes
 from crm_analysis.errors import FitError
 

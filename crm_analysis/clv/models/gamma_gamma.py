@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln
 
 from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.fitting.parameters import ParameterSet
-from crm_analysis.clv.models.histories import FloatArray, IntArray, customer_weights
+from crm_analysis.clv.histories import FloatArray, IntArray, customer_weights
 from crm_analysis.errors import DataError, FitError
 
 LIMITS = (

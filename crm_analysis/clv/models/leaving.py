@@ -19,7 +19,7 @@ from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit
 from crm_analysis.clv.fitting.quadrature import over_time
 from crm_analysis.clv.fitting.starts import describe, fit_histories, purchase_rate
 from crm_analysis.clv.fitting.tables import HistoryTables
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.histories import (
     FloatArray,
     Histories,
     IntArray,

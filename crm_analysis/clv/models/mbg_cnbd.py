@@ -25,7 +25,7 @@ from scipy.special import betainc, gammaln, logsumexp
 from crm_analysis.clv.fitting.fit import Estimation, Fit, maximise
 from crm_analysis.clv.fitting.quadrature import over_time
 from crm_analysis.clv.fitting.starts import describe, purchase_rate
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.histories import (
     FloatArray,
     Histories,
     IntArray,

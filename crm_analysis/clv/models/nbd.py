@@ -15,7 +15,7 @@ from scipy.special import betainc, digamma, gammaln
 
 from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit, maximise
 from crm_analysis.clv.fitting.starts import describe, purchase_rate
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.histories import (
     FloatArray,
     Histories,
     IntArray,

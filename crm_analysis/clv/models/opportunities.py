@@ -14,15 +14,15 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.models.families import SETTINGS, check_setting
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.families import SETTINGS, check_setting
+from crm_analysis.clv.histories import (
     BoolArray,
     Histories,
     IntArray,
     distinct_histories,
     purchase_histories,
 )
-from crm_analysis.clv.plans.steps import step_of
+from crm_analysis.clv.steps import step_of
 from crm_analysis.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit
 from crm_analysis.clv.fitting.quadrature import legendre, over_time
 from crm_analysis.clv.fitting.starts import describe, fit_histories, purchase_rate
 from crm_analysis.clv.fitting.tables import Table
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.histories import (
     BoolArray,
     FloatArray,
     Histories,

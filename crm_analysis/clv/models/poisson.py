@@ -15,7 +15,7 @@ from scipy.special import betaln, xlog1py, xlogy
 
 from crm_analysis.clv.fitting.quadrature import over_time
 from crm_analysis.clv.fitting.smooth import Smooth, smooth
-from crm_analysis.clv.models.histories import FloatArray, Histories, IntArray
+from crm_analysis.clv.histories import FloatArray, Histories, IntArray
 from crm_analysis.clv.models.purchases import NEGLIGIBLE, PurchaseModel, new_customers
 
 

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from crm_analysis.clv.fitting.parameters import ParameterSet
 from crm_analysis.clv.fitting.smooth import Smooth
-from crm_analysis.clv.models.histories import (
+from crm_analysis.clv.histories import (
     BoolArray,
     FloatArray,
     Histories,

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import COLUMNS, check_histories, distinct_histories
+from crm_analysis.clv.histories import COLUMNS, check_histories, distinct_histories
 from crm_analysis.clv.units import unit_days
 from crm_analysis.errors import ConfigError, DataError
 

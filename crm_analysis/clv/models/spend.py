@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crm_analysis.clv.fitting.fit import Estimation, Fit, Limit, maximise
+from crm_analysis.clv.histories import FloatArray, IntArray, customer_weights
 from crm_analysis.clv.models.dependence import frequency_and_amount
 from crm_analysis.clv.models.gamma_gamma import (
     LIMITS,
@@ -30,7 +31,6 @@ from crm_analysis.clv.models.gamma_gamma import (
     log_likelihood,
     paid_amounts,
 )
-from crm_analysis.clv.models.histories import FloatArray, IntArray, customer_weights
 from crm_analysis.clv.models.purchases import PurchaseModel
 
 BANDS = ("1", "2-3", "4+")

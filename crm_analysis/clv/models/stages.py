@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1, logsumexp, xlogy
 
 from crm_analysis.clv.fitting.quadrature import legendre
-from crm_analysis.clv.models.histories import FloatArray, Histories
+from crm_analysis.clv.histories import FloatArray, Histories
 from crm_analysis.clv.models.purchases import NEGLIGIBLE
 
 

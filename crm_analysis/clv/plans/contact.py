@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.models.histories import BoolArray, FloatArray
+from crm_analysis.clv.histories import BoolArray, FloatArray
 from crm_analysis.errors import ConfigError
 
 CONTACT_AT = {"start of period": 0.0, "mid-period": 0.5, "end of period": 1.0}

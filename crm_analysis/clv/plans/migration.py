@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.units import check_share
 from crm_analysis.errors import ConfigError, DataError
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.plans.cash_flow import cash_flow_value, expected_flow
 
 

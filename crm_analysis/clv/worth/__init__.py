@@ -1,1 +1,1 @@
-"""What customers are worth: each of them, groups, newcomers, the whole base and what moved it."""
+"""What customers are worth: each of them, newcomers, the whole base and what moved it."""

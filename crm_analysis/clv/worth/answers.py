@@ -16,7 +16,7 @@ from scipy.special import log_expit
 
 from crm_analysis.clv.fitting.fit import Fit
 from crm_analysis.clv.fitting.quadrature import over_time
-from crm_analysis.clv.models.histories import FloatArray, Histories
+from crm_analysis.clv.histories import FloatArray, Histories
 from crm_analysis.clv.models.purchases import NEGLIGIBLE, Horizon, PurchaseModel
 from crm_analysis.clv.units import DAYS_PER_YEAR, discount_per_unit, horizon_days, unit_days
 from crm_analysis.errors import ConfigError

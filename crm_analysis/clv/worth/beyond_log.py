@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import FloatArray
+from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.models.purchases import PurchaseModel
 from crm_analysis.clv.models.spend import SpendFit
 from crm_analysis.clv.worth.answers import Question, log_answers

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Fit
+from crm_analysis.clv.histories import FloatArray, IntArray
 from crm_analysis.clv.models.gamma_gamma import SpendModel, paid_amounts
-from crm_analysis.clv.models.histories import FloatArray, IntArray
 from crm_analysis.clv.models.spend import SpendFit
 from crm_analysis.errors import ConfigError, DataError
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crm_analysis.clv.fitting.fit import Fit
-from crm_analysis.clv.models.histories import COLUMNS, distinct_histories, find_histories, purchase_histories
+from crm_analysis.clv.histories import COLUMNS, distinct_histories, find_histories, purchase_histories
 from crm_analysis.clv.models.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.models.spend import SpendFit, SpendModel
 from crm_analysis.clv.worth.answers import Question, answer_histories

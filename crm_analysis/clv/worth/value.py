@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from crm_analysis.clv.fitting.fit import Fit
 from crm_analysis.clv.fitting.parameters import ParameterSet
-from crm_analysis.clv.models.histories import FloatArray, IntArray
+from crm_analysis.clv.histories import FloatArray, IntArray
 from crm_analysis.clv.models.purchases import Horizon, PurchaseModel
 from crm_analysis.clv.models.spend import SpendFit, SpendModel
 from crm_analysis.clv.units import check_one_scale

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 
@@ -13,8 +13,10 @@ from crm_analysis.doors.sources.archive import check_workbook
 from crm_analysis.doors.sources.cells import Part, read_cells
 from crm_analysis.doors.sources.headers import Header
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal, chosen, shown
-from crm_analysis.doors.sources.sheet import Sheet
 from crm_analysis.doors.verdict import Defect
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.sources.sheet import Sheet
 
 
 def open_workbook(path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]) -> Opened:
@@ -44,6 +46,8 @@ def open_workbook(path: Path, options: Options, engine: ibis.BaseBackend, wanted
 def _open_sheets(
     book: Any, path: Path, options: Options, engine: ibis.BaseBackend, wanted: Sequence[str]
 ) -> Opened:
+    from crm_analysis.doors.sources.sheet import Sheet  # openpyxl: a tenth of a second that few inputs need
+
     there = {sheet.title: sheet for sheet in book.worksheets if next(Sheet(sheet).rows(), None)}
     if not there:
         raise Refusal("no sheet has any content; save it as a plain .xlsx (not 'Strict Open XML'), or as CSV")

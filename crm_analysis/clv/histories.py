@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crm_analysis.clv.models.families import check_setting
+from crm_analysis.clv.families import check_setting
 from crm_analysis.clv.units import unit_days
 from crm_analysis.errors import DataError
 
