@@ -1,5 +1,6 @@
 """The model that a workspace keeps: written into its file, used by its pages, chosen again on request."""
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,8 @@ def demo(tmp_path):
     """A copy of the demo workspace that keeps no model; its sources are where they are."""
     text = (DATA / "demo.toml").read_text().replace('source = "firm', f'source = "{DATA}/firm')
     path = tmp_path / "demo.toml"
-    path.write_text(text.split("[firms.a.purchase_model]")[0])
+    kept = re.compile(r"\[firms\.\w+\.purchase_model\]\n[^\[]*\n\n")
+    path.write_text(kept.sub("", text))
     return path
 
 
@@ -31,7 +33,9 @@ def test_the_model_is_written_and_everything_else_stays(demo):
     write_model(demo, "a", name="MBG/NBD", chosen_at=DAY)
     kept = read_workspace(demo).firms["a"].purchase_model
     assert (kept.name, kept.chosen_at) == ("MBG/NBD", DAY)
-    assert demo.read_text().startswith(before.rstrip("\n"))
+    block = '[firms.a.purchase_model]\nname = "MBG/NBD"\nchosen_at = 2025-12-31\n\n'
+    assert f"{block}[firms.b]\n" in demo.read_text()  # behind the firm's other tables
+    assert demo.read_text().replace(block, "") == before
     assert read_workspace(demo).firms["b"].purchase_model is None
 
 

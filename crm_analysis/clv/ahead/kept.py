@@ -119,7 +119,10 @@ def write_model(path: Path, firm: str, *, name: str, chosen_at: date) -> None:
     if old.search(text):
         changed = old.sub(lambda found: block + _after(found[0]), text, count=1)
     else:
-        changed = text.rstrip("\n") + "\n\n" + block
+        at = _end_of_firm(text, firm)
+        changed = f"{text[:at].rstrip()}\n\n{block}" + (
+            f"\n{rest}" if (rest := text[at:].lstrip("\n")) else ""
+        )
     if _said(changed, firm) != {"name": name, "chosen_at": chosen_at}:
         raise ConfigError(
             f"{path.name}: firm {firm!r} has a purchase_model that is not a table of its own; remove it and "
@@ -128,6 +131,16 @@ def write_model(path: Path, firm: str, *, name: str, chosen_at: date) -> None:
     unfinished = path.with_name(f".unfinished-{path.name}")
     unfinished.write_text(changed, encoding="utf-8")
     unfinished.replace(path)
+
+
+def _end_of_firm(text: str, firm: str) -> int:
+    """Place behind the last table of a firm: before the comments and the header that follow it."""
+    headers = list(re.finditer(r"^(?:[ \t]*#.*\n)*\[+([^\]\n]+)\]", text, re.MULTILINE))
+    last = max(
+        (i for i, h in enumerate(headers) if h[1] == f"firms.{firm}" or h[1].startswith(f"firms.{firm}.")),
+        default=-1,
+    )
+    return headers[last + 1].start() if 0 <= last < len(headers) - 1 else len(text)
 
 
 def _after(block: str) -> str:
