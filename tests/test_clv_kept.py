@@ -111,3 +111,26 @@ def test_pages_use_what_is_kept_until_it_is_chosen_again(demo):
     stands = read_workspace(demo).firms["b"].purchase_model
     assert (stands.name, stands.chosen_at) == (chosen.name, DAY)
     shutil.rmtree(demo.parent / ".checked", ignore_errors=True)
+
+
+@pytest.fixture
+def contracts(demo):
+    demo.write_text(demo.read_text().replace("contracts = false", "contracts = true"))
+    return open_workspace(demo)
+
+
+def test_customers_with_contracts_get_no_model_that_reads_silence(contracts):
+    log = contracts.transactions("a")
+    found = firm_models(contracts, "a", log=log, customers=summarise_customers(log))
+    assert not found.choice.usable
+    assert found.choice.purchases is None
+    assert found.choice.headline == "headline_contracts"
+    assert found.choice.sentences == ["reason_contracts"]
+    assert [key.split("_")[0] for key in found.assumed(str)] == ["season", "rhythm"]
+
+
+def test_none_is_chosen_for_contracts_and_the_right_ones_are_named(contracts):
+    before = contracts.settings.path.read_text()
+    with pytest.raises(ConfigError, match=r"contracts = true.*fit_sbg or fit_bdw"):
+        choose_anew(contracts, "a")
+    assert contracts.settings.path.read_text() == before

@@ -285,3 +285,15 @@ def test_an_infinite_mean_amount_is_no_spend_model():
     models = fit_models(heavy)
     assert models.spend is None
     assert "mean amount over all customers is infinite" in models.refused["Gamma-Gamma"]
+
+
+def test_a_model_is_not_judged_by_what_stood_in_for_it():
+    rows = pd.DataFrame(
+        {"expected": 10.0, "forecast_low": 8.0, "forecast_high": 12.0, "actual": [9.0, 20.0]},
+        pd.MultiIndex.from_product([pd.date_range("2024-01-31", periods=2, freq="ME"), ["purchases"]]),
+    ).rename_axis(["origin", "quantity"])
+    past = rows.assign(within=[True, False], model=["MBG/NBD", "NBD"])
+    assert own_range(past, quantity="purchases")[0] == "outside"
+    key, found = own_range(past, quantity="purchases", model="MBG/NBD")
+    assert (key, found["n_origins"], found["actual"]) == ("inside", 1, 9.0)
+    assert own_range(past, quantity="purchases", model="BG/NBD") == ("none", {})

@@ -36,6 +36,7 @@ from crm_analysis.clv import (
 from crm_analysis.clv.ahead.choice import choose_model
 from crm_analysis.clv.ahead.look_back import LookBack
 from crm_analysis.clv.ahead.origins import revisit
+from crm_analysis.clv.ahead.outlook import Models
 from crm_analysis.clv.ahead.season import Season
 from crm_analysis.clv.models.estimates import ThreeIntervals
 from crm_analysis.clv.models.regularity import Regularity
@@ -320,3 +321,13 @@ def test_a_base_too_small_for_refits_has_no_bootstrap():
     assert "determine no optimum" in sure.refused
     assert sure.table.loc[["low, bootstrap", "high, bootstrap"]].isna().all(axis=None)
     assert isinstance(fit_bg_nbd(some).model, BgNbd)
+
+
+def test_a_range_that_no_shape_can_have_says_nothing_of_the_rhythm():
+    found = Regularity(k=2.0, low=-0.6, high=4.7, n_customers=4, n_intervals=9, log_days=20.0)
+    assert rhythm(found)[0] == "unknown"
+
+
+def test_an_origin_without_a_model_tries_nothing(choice):
+    bare = replace(choice.origins[-1], models=Models({}, None, {}))
+    assert once_only(replace(choice, origins=[bare])).kind == "untested"

@@ -241,3 +241,9 @@ def test_refuses_to_put_a_table_on_the_clock_twice(customers):
     once = season.on_clock(customers, observed_until="2023-12-31")
     with pytest.raises(DataError, match="does not count"):
         season.on_clock(once, observed_until="2023-12-31")
+
+
+def test_a_log_without_a_complete_history_has_no_season(days):
+    """Everybody came before the burn-in ended, so that there is not one month to count."""
+    with pytest.raises(DataError, match="0 whole months with customers"):
+        estimate_season(cells_of(days).iloc[:0])

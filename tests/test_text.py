@@ -1,12 +1,15 @@
 """Both languages say the same things with the same numbers."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from crm_analysis.errors import ReportError
 from crm_analysis.report.text import Catalogue, fields, fill, read_catalogue
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 # Prose of a notebook is English in the notebook itself, and words inside figures are English in the code.
 ONLY_CHINESE = {"cells", "figure_words"}
 
@@ -48,6 +51,13 @@ def test_a_text_in_chinese_is_chinese():
     assert english == []
 
 
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_prose_cell_of_a_notebook_is_there_in_chinese(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = {cell["id"] for cell in cells if cell["cell_type"] == "markdown"}
+    assert set(read_catalogue("zh").content[path.stem]["cells"]) == prose
+
+
 def test_a_sentence_is_filled_in():
     text = Catalogue("en", {"page": {"headline": "{share:.0%} of {n:,} customers"}})
     assert text.sentence("page", "headline", {"share": 0.417, "n": 12345}) == "42% of 12,345 customers"
@@ -80,3 +90,19 @@ def test_a_label_is_the_pages_own_then_the_common_one_then_the_name():
     assert text.label("n", page="page") == "Deals"
     assert text.label("n") == "Number"
     assert text.label("not_known") == "not known"
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "text"),
+    [
+        ("{x:.0%}", -0.001, "0%"),
+        ("{x:+.0%}", -0.001, "±0%"),
+        ("{x:+.2f}", 0.001, "±0.00"),
+        ("{x:.1f}", -0.06, "-0.1"),
+        ("{x:+,.0f}", -1200.0, "-1,200"),
+        ("{x}", "-0", "-0"),
+        ("{x:.1f}", float("-inf"), "-inf"),
+    ],
+)
+def test_minus_nothing_is_nothing(template, value, text):
+    assert fill(template, {"x": value}, where="here") == text

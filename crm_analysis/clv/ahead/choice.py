@@ -27,7 +27,7 @@ class Choice:
     name, purchases, spend : the purchase model by name, its fit, the spend model's; None where the customers
         determine none.
     reason : "kept" (the workspace says so), "only one", "log score", "log likelihood" (no past origins),
-        "nobody leaves" or "none".
+        "nobody leaves", "none" or "contracts" (the models are not for such customers).
     other, lead, lead_error : the next best model, and by how much the one used is better: in mean log score
         over the origins with its standard error, or in log likelihood; None and NaN without another.
     share_once : of the customers with complete histories, those who bought on one day only.
@@ -70,7 +70,7 @@ class Choice:
     def headline(self) -> str:
         """Key of the sentence that leads the page."""
         if not self.usable:
-            return "headline_no_model"
+            return "headline_contracts" if self.reason == "contracts" else "headline_no_model"
         return "headline_nobody_leaves" if self.name == "NBD" else "headline"
 
     @property
@@ -190,6 +190,31 @@ def choose_model(
         origins=origins,
         quality=_judge(last) if last else None,
         models=models,
+        customers=customers,
+    )
+
+
+def no_choice(customers: pd.DataFrame) -> Choice:
+    """Choose no model, for customers with contracts: who left is seen, and no silence has to be read.
+
+    Parameters
+    ----------
+    customers : `summarise_customers(log)`.
+    """
+    complete = customers[customers["history_complete"]]
+    return Choice(
+        name=None,
+        purchases=None,
+        spend=None,
+        reason="contracts",
+        other=None,
+        lead=np.nan,
+        lead_error=np.nan,
+        share_once=float((complete["n_repeat"] == 0).mean()) if len(complete) else 0.0,
+        scores=log_scores([]),
+        origins=[],
+        quality=None,
+        models=Models({}, None, {}),
         customers=customers,
     )
 

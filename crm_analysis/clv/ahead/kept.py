@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crm_analysis.clv.ahead.choice import Choice, choose_model
+from crm_analysis.clv.ahead.choice import Choice, choose_model, no_choice
 from crm_analysis.clv.ahead.look_back import look_backs
 from crm_analysis.clv.ahead.origins import revisit
 from crm_analysis.clv.ahead.outlook import ON_SCHEDULE
 from crm_analysis.clv.ahead.season import Season, season_finding
 from crm_analysis.clv.ahead.seasonality import season_of
+from crm_analysis.clv.families import setting
 from crm_analysis.clv.models.dependence import frequency_and_amount
 from crm_analysis.clv.models.regularity import Regularity, purchase_regularity, rhythm
 from crm_analysis.customers import summarise_customers
@@ -44,7 +45,7 @@ class FirmModels:
         """Sentences on what the models assume and what the data say of it: key -> values.
 
         Of the season, of the rhythm of purchases, and of whether frequency and amount depend on each other,
-        which ends in "_one" where one spend model is used nevertheless.
+        which ends in "_one" where one spend model is used nevertheless; nothing of it without one.
 
         Parameters
         ----------
@@ -53,20 +54,19 @@ class FirmModels:
         (season, strong), (buys, regular) = season_finding(self.season), rhythm(self.regularity)
         names = {name: month(int(strong[name])) for name in ("strongest", "weakest")}
         linked, spend = frequency_and_amount(self.choice.fitted), self.choice.spend
-        one = linked.kind in ("positive", "negative") and not (
-            spend and spend.model.name.endswith("frequency")
-        )
-        return {
-            f"season_{season}": {**strong, **names},
-            f"rhythm_{buys}": regular,
-            f"dependence_{linked.kind}{'_one' if one else ''}": vars(linked),
-        }
+        said: dict[str, dict[str, Any]] = {f"season_{season}": {**strong, **names}, f"rhythm_{buys}": regular}
+        if spend is None:
+            return said
+        one = linked.kind in ("positive", "negative") and not spend.model.name.endswith("frequency")
+        return {**said, f"dependence_{linked.kind}{'_one' if one else ''}": vars(linked)}
 
 
 def firm_models(
     workspace: OpenWorkspace, firm: str, *, log: Transactions, customers: pd.DataFrame, revisited: bool = True
 ) -> FirmModels:
     """Fit a firm's models: the one that the workspace keeps is used, without one it is chosen here.
+
+    Where the workspace says that customers have contracts, none is fitted.
 
     Parameters
     ----------
@@ -75,6 +75,8 @@ def firm_models(
     """
     settings = workspace.settings.firm(firm)
     kept = settings.purchase_model
+    if setting(workspace).contractual:
+        return FirmModels(no_choice(customers), season_of(log, given=settings.season), _regularity(log))
     return _fit(
         log,
         customers,
@@ -95,7 +97,14 @@ def choose_anew(workspace: OpenWorkspace, firm: str, *, until: date | None = Non
     ------
     FitError
         The customers determine no model; the file stays as it was.
+    ConfigError
+        Customers have contracts, for which these models are not.
     """
+    if (found := setting(workspace)).contractual:
+        raise ConfigError(
+            f"{workspace.settings.path.name}: contracts = true, and {found.reason}: no model of purchases is "
+            f"chosen. Use {' or '.join(found.models)}, or correct the workspace"
+        )
     log = workspace.transactions(firm, until=until)
     season = season_of(log, given=workspace.settings.firm(firm).season)
     choice = _fit(log, summarise_customers(log), season=season, kept=None, revisited=True).choice

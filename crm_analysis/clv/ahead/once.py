@@ -33,8 +33,9 @@ class OnceOnly:
 
     @property
     def kind(self) -> str:
-        """What can be said: "nobody" (bought once), "untested" (no origin to look at) or "tested"."""
-        return "nobody" if not self.n else "tested" if self.n_then else "untested"
+        """What can be said: "nobody" (bought once), "untested" (no origin with a model) or "tested"."""
+        tried = self.n_then and self.table["share_expected"].notna().any()
+        return "nobody" if not self.n else "tested" if tried else "untested"
 
     @property
     def values(self) -> dict[str, float]:

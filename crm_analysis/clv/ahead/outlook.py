@@ -222,16 +222,22 @@ def past_error(
     return key if whole else f"{key}_part", {"n_origins": len(errors), **numbers, "corrected": corrected}
 
 
-def own_range(past: pd.DataFrame, *, quantity: str) -> tuple[str, dict[str, float]]:
+def own_range(past: pd.DataFrame, *, quantity: str, model: str | None = None) -> tuple[str, dict[str, float]]:
     """Say whether the last actual total lay "inside" the 95% range that the model gave itself, or "outside".
 
     Outside, chance is no excuse: the model was wrong. "none" without a forecast.
+
+    Parameters
+    ----------
+    model : counts its forecasts only, and not those of a model that stood in for it.
 
     Returns
     -------
     key, values: of the last origin actual, low, high; n_within of n_origins lay inside.
     """
     rows = past[past.index.get_level_values("quantity") == quantity].dropna(subset=["expected"])
+    if model is not None:
+        rows = rows[rows["model"] == model]
     if rows.empty:
         return "none", {}
     last, within = rows.iloc[-1], rows["within"].astype(bool)

@@ -123,7 +123,7 @@ def estimate_season(cells: pd.DataFrame) -> Season:
     as a campaign makes it, counts less or not at all (Tukey's biweight).
     """
     month = cells["bought"].to_numpy("datetime64[M]").astype(int)
-    month, n_months = month - month.min(), len(np.unique(month))
+    month, n_months = month - month.min(initial=month.max(initial=0)), len(np.unique(month))
     if n_months < FEWEST_MONTHS or not cells["n_repeats"].any():
         raise DataError(
             f"season: {n_months} whole months with customers of complete histories, "

@@ -62,7 +62,8 @@ def rhythm(found: Regularity | None) -> tuple[str, dict[str, float]]:
 
     Parameters
     ----------
-    found : None where too few have bought on three days to say.
+    found : None where too few have bought on three days to say; a range that reaches to 0, which no shape
+        does, comes of few customers too.
 
     Returns
     -------
@@ -70,6 +71,8 @@ def rhythm(found: Regularity | None) -> tuple[str, dict[str, float]]:
     """
     if found is None:
         return "unknown", {}
+    if found.low <= 0:
+        return "unknown", vars(found)
     return "schedule" if found.low > 1 else "bursts" if found.high < 1 else "random", vars(found)
 
 

@@ -17,11 +17,13 @@ headline = "{share:.0%} of revenue comes from {n:,} customers."
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from numbers import Real
 from string import Formatter
 from typing import Any
 
@@ -89,9 +91,19 @@ def fill(template: str, values: Mapping[str, object], *, where: str) -> str:
     if missing := sorted(fields(template) - set(values)):
         raise ReportError(f"{where}: needs {missing}; given were {sorted(values)}")
     try:
-        return template.format(**values)
+        return _Numbers().vformat(template, (), values)
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ReportError(f"{where}: {error}; given were {dict(values)}") from None
+
+
+class _Numbers(Formatter):
+    """`str.format`, in which minus nothing is nothing."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        text = super().format_field(value, format_spec)
+        if not isinstance(value, Real) or not text.startswith(("-", "+")) or re.search("[1-9a-z]", text):
+            return text
+        return ("±" if "+" in format_spec else "") + text[1:]
 
 
 def fields(template: str) -> set[str]:
