@@ -6,8 +6,9 @@ import pytest
 
 from crm_analysis.clv.fitting.smooth import smooth
 from crm_analysis.clv.histories import Histories
-from crm_analysis.clv.models import purchases
+from crm_analysis.clv.models import tails
 from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.mbg_cnbd import MbgCnbd
 from crm_analysis.clv.models.mbg_nbd import MbgNbd
 from crm_analysis.clv.models.nbd import Nbd
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd
@@ -21,6 +22,7 @@ MODELS = [
     ParetoNbd(r=0.5, alpha=40.0, s=0.3, beta=0.5),
     Nbd(r=0.385, alpha=12.07),
 ]
+CNBD = MbgCnbd(r=0.5, alpha=2.0, a=0.3, b=3.0, k=3)
 
 
 def base(n: int = 20_000) -> pd.DataFrame:
@@ -58,12 +60,43 @@ def test_few_histories_are_computed_as_they_are():
     np.testing.assert_array_equal(chosen.everywhere(logs), logs)
 
 
-@pytest.mark.parametrize("model", MODELS[:1] + MODELS[3:4], ids=str)
+@pytest.mark.parametrize("model", [*MODELS[:4], MODELS[5], CNBD], ids=str)
 def test_quantiles_do_not_depend_on_where_counting_up_ends(model, monkeypatch):
-    customers = base(2_000)
-    usual = model.purchase_quantiles(customers, horizon="12 months", level=0.9)
-    assert (usual > 60).any()
-    for few in (1, 5):
-        monkeypatch.setattr(purchases, "ONE_BY_ONE", few)
-        again = model.purchase_quantiles(customers, horizon="12 months", level=0.9)
-        pd.testing.assert_series_equal(again, usual)
+    customers = base(1_000)
+    for level in (0.1, 0.9):
+        usual = model.purchase_quantiles(customers, horizon="12 months", level=level)
+        assert (usual > (60 if level == 0.9 else 5)).any()
+        for few in (1, 5):
+            monkeypatch.setattr(tails, "ONE_BY_ONE", few)
+            monkeypatch.setattr(tails, "BY_PRODUCTS", few)
+            again = model.purchase_quantiles(customers, horizon="12 months", level=level)
+            pd.testing.assert_series_equal(again, usual)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[5], CNBD], ids=str)
+def test_tails_by_products_are_those_computed(model):
+    known = model._known(model._distinct(base(300))[0])[0]
+    by_products = model._tails(known, 52.0)
+    rows = np.arange(len(known.n_repeat))
+    for n in range(1, 400):
+        np.testing.assert_allclose(
+            by_products.following(), model._at_least(n, known.take(rows), 52.0), rtol=0, atol=1e-11
+        )
+        if n in (1, 40):
+            half = np.arange(len(rows)) % 2 == 1
+            by_products.keep(half)
+            rows = rows[half]
+
+
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[5]], ids=str)
+def test_quantiles_of_the_heaviest_buyers_are_searched(model):
+    heavy = pd.DataFrame({"n_repeat": [100, 3_500], "t_last": [3_600, 3_650], "t_observed": [3_650, 3_650]})
+    assert model._tails(model._distinct(heavy)[0], 2_000.0).far.tolist() == [False, True]
+    quantile = model.purchase_quantiles(heavy, horizon="14000 days", level=0.9)
+    for who, n in quantile.items():
+        up_to = [
+            model.purchase_distribution(heavy.loc[[who]], horizon="14000 days", up_to=most).iloc[0].sum()
+            for most in (int(n) - 1, int(n))
+        ]
+        assert up_to[0] < 0.9 <= up_to[1] + 1e-9

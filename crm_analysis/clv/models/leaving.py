@@ -27,6 +27,7 @@ from crm_analysis.clv.histories import (
     purchase_histories,
 )
 from crm_analysis.clv.models.poisson import PoissonModel, poisson_gamma
+from crm_analysis.clv.models.tails import Renewed, Tails
 
 ROWS = 50_000  # histories at a time: what is computed of them stays within the processor's cache
 
@@ -98,6 +99,12 @@ class LeavingModel(PoissonModel):
         # n purchases would come in time, and the customer stays after each of the n - 1 before.
         share = ahead / (self.alpha + known.t_observed + ahead)
         return stays_often(self.a, self._stayed(known), n - 1) * betainc(n, self.r + known.n_repeat, share)
+
+    def _tails(self, known: Histories, until: float) -> Tails:
+        shape, share = self.r + known.n_repeat, until / (self.alpha + known.t_observed + until)
+        return Renewed(
+            np.ones((1, len(shape))), shape[None], share, leaving=self.a, staying=self._stayed(known)
+        )
 
     def _exactly(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         # Stays n - 1 times; then leaves, so that what would come later does not, or stays and nothing comes.

@@ -36,6 +36,7 @@ from crm_analysis.clv.models.leaving import LIMITS, stays_often
 from crm_analysis.clv.models.purchases import NEGLIGIBLE, PurchaseModel
 from crm_analysis.clv.models.regularity import Regularity
 from crm_analysis.clv.models.stages import for_life, log_likelihood, log_stages
+from crm_analysis.clv.models.tails import Renewed, Tails
 from crm_analysis.clv.units import unit_days
 from crm_analysis.errors import ConfigError
 
@@ -64,6 +65,11 @@ class MbgCnbd(PurchaseModel):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_stages(self.k)
+
+    @property
+    def label(self) -> str:
+        """Name with the number of stages: "MBG/CNBD-2"."""
+        return f"MBG/CNBD-{self.k}"
 
     def _log_odds_gone(self, histories: Histories) -> FloatArray:
         shape = self.r + self.k * histories.n_repeat
@@ -102,6 +108,10 @@ class MbgCnbd(PurchaseModel):
             for j, (weight, shape) in enumerate(zip(*self._stages(known), strict=True))
         ]
         return stays_often(self.a, self._stayed(known), n - 1) * np.sum(comes, axis=0)
+
+    def _tails(self, known: Histories, until: float) -> Tails:
+        share = until / (self.alpha + known.t_observed + until)
+        return Renewed(*self._stages(known), share, leaving=self.a, staying=self._stayed(known))
 
     def _over_purchases(
         self,

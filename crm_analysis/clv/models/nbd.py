@@ -23,6 +23,7 @@ from crm_analysis.clv.histories import (
     purchase_histories,
 )
 from crm_analysis.clv.models.poisson import PoissonModel, poisson_gamma
+from crm_analysis.clv.models.tails import Renewed, Tails
 
 LIMITS = (
     Limit(frozenset(["r", "alpha"]), "infinity", "all customers buy at the same rate"),
@@ -54,6 +55,12 @@ class Nbd(PoissonModel):
     def _at_least(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         share = ahead / (self.alpha + known.t_observed + ahead)
         return np.asarray(betainc(n, self.r + known.n_repeat, share))
+
+    def _tails(self, known: Histories, until: float) -> Tails:
+        shape, share = self.r + known.n_repeat, until / (self.alpha + known.t_observed + until)
+        return Renewed(
+            np.ones((1, len(shape))), shape[None], share, leaving=0.0, staying=np.ones_like(known.n_repeat)
+        )
 
     def _exactly(self, n: FloatArray | int, known: Histories, ahead: FloatArray | float) -> FloatArray:
         return poisson_gamma(n, self.r + known.n_repeat, ahead / (self.alpha + known.t_observed + ahead))

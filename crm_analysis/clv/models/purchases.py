@@ -9,7 +9,7 @@ Counts are repeat purchases: purchase days after the first.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import numpy as np
@@ -19,13 +19,13 @@ from scipy.special import expit
 from crm_analysis.clv.fitting.parameters import ParameterSet
 from crm_analysis.clv.fitting.smooth import Smooth
 from crm_analysis.clv.histories import (
-    BoolArray,
     FloatArray,
     Histories,
     IntArray,
     distinct_histories,
     purchase_histories,
 )
+from crm_analysis.clv.models.tails import Computed, Tails, quantiles
 from crm_analysis.clv.units import discount_per_unit, horizon_days, unit_days
 from crm_analysis.errors import ConfigError
 
@@ -33,7 +33,6 @@ Horizon = str | date
 IfAlive = Callable[[Histories], FloatArray]
 
 NEGLIGIBLE = 36.0  # exp(-36) is the precision of a float
-ONE_BY_ONE = 48  # quantiles up to this are found by counting up, once for all who share n_repeat, t_observed
 
 
 class PurchaseModel(ParameterSet):
@@ -148,7 +147,7 @@ class PurchaseModel(ParameterSet):
         What this one customer may do, the parameters taken as known: `level=0.9` is exceeded by one in ten.
         """
         histories, row = self._distinct(customers)
-        quantile = self._search(histories, self._units(horizon, observed_until), 1 - level)
+        (quantile,) = self._search(histories, self._units(horizon, observed_until), [1 - level])
         return pd.Series(quantile[row].astype(int), customers.index, name=f"purchases_p{100 * level:.0f}")
 
     def discounted_purchases(
@@ -239,37 +238,18 @@ class PurchaseModel(ParameterSet):
     def _tail(self, n: int, until: float) -> IfAlive:
         return lambda known: self._at_least(n, known, until)
 
-    def _search(self, histories: Histories, until: float, above: float) -> FloatArray:
-        """Smallest n with P(more than n) <= above: one by one while few, then by doubling and halving."""
-        alive = self._alive(histories)
-        known, pair = self._known(histories)
-        quantile = np.zeros(len(alive))
-        rows = np.flatnonzero(alive > above)
-        for n in range(1, ONE_BY_ONE + 1):
-            pairs, which = np.unique(pair[rows], return_inverse=True)
-            tail = self._at_least(n, known.take(pairs), until)
-            rows = rows[alive[rows] * tail[which] > above]
-            if not len(rows):
-                return quantile
-            quantile[rows] = n
-        quantile[rows] = self._search_far(known.take(pair[rows]), until, above / alive[rows])
-        return quantile
+    def _search(self, histories: Histories, until: float, above: Sequence[float]) -> FloatArray:
+        """Smallest n with P(more than n) <= each of `above`, shape (above, rows)."""
+        alive, (known, row) = self._alive(histories), self._known(histories)
+        with np.errstate(divide="ignore"):
+            given_alive = np.asarray(above)[:, None] / alive
+        at_least = lambda n, known: self._at_least(n, known, until)  # noqa: E731
+        tails, rows = self._tails(known, until), np.tile(row, len(above))
+        return quantiles(tails, at_least, known, rows, given_alive.ravel()).reshape(given_alive.shape)
 
-    def _search_far(self, known: Histories, until: float, above: FloatArray) -> FloatArray:
-        """As `_search`, given alive, from `ONE_BY_ONE` on."""
-        low, high = np.full((2, len(above)), float(ONE_BY_ONE))
-
-        def exceeds(n: FloatArray, rows: IntArray) -> BoolArray:
-            return self._at_least(n + 1, known.take(rows), until) > above[rows]
-
-        rows = np.arange(len(above))
-        while len(rows := rows[exceeds(high[rows], rows)]):
-            low[rows], high[rows] = high[rows], 2 * high[rows]
-        while len(rows := np.flatnonzero(high - low > 1)):
-            middle = np.floor((low[rows] + high[rows]) / 2)
-            short = exceeds(middle, rows)
-            low[rows[short]], high[rows[~short]] = middle[short], middle[~short]
-        return high
+    def _tails(self, known: Histories, until: float) -> Tails:
+        """P(at least 1, 2, .. purchases) in turn, given alive."""
+        return Computed(lambda n, known: self._at_least(n, known, until), known)
 
     def _distinct(self, customers: pd.DataFrame) -> tuple[Histories, IntArray]:
         distinct, row = distinct_histories(customers)

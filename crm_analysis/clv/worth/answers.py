@@ -95,8 +95,7 @@ def _answer(
             "p_alive": alive,
             "p_buy": alive * model._at_least(1, known, until)[row],
             **dict(zip(names, np.exp(logs(model)), strict=True)),
-            "p10": model._search(histories, until, 0.9),
-            "p90": model._search(histories, until, 0.1),
+            **dict(zip(("p10", "p90"), model._search(histories, until, [0.9, 0.1]), strict=True)),
             **_errors(purchases, logs, question.with_years, len(alive)),
         }
     )
