@@ -84,7 +84,7 @@ def _follow_scores(
 ) -> tuple[FloatArray, float, FloatArray]:
     """Newton's method with the scores' outer products for the information, damped where a step fails."""
     position, damping, last = start, 1e-4, np.inf
-    value, gradient, outer = _scored(estimation, position)
+    value, gradient, outer = estimation.scored(position)
     for _ in range(at_most):
         step = np.linalg.lstsq(outer + damping * np.diag(np.diag(outer)), gradient, rcond=None)[0]
         step /= max(1.0, float(np.abs(step).max()))
@@ -92,20 +92,13 @@ def _follow_scores(
         slow = last / 4 < gain < CLOSE
         if slow or not gain > NEAR or np.abs(position + step - start).max() > SEARCHED:
             break
-        there = _scored(estimation, position + step)
+        there = estimation.scored(position + step)
         if there[0] > value:
             last = gain
             position, (value, gradient, outer), damping = position + step, there, max(damping / 10, 1e-9)
         else:
             damping = max(10 * damping, 1e-2)
     return position, value, gradient
-
-
-def _scored(estimation: Estimation[Any], position: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    values, scores = estimation.scores(position)
-    counted = estimation.weights * scores
-    outer = np.einsum("ik,jk->ij", counted, scores)
-    return float((estimation.weights * values).sum()), counted.sum(axis=1), outer
 
 
 def _polish(
