@@ -127,8 +127,8 @@ class MbgCnbd(PurchaseModel):
         for rows in np.split(order, np.unique(blocks)):
             if len(rows):
                 part, n = known.take(rows), np.arange(1.0, most[rows].max() + 1)
-                reached = self._reached(part, ahead[rows], n)
-                total[rows] = (reached * worth(n, self._stayed(part)[:, None])).sum(axis=1)
+                earned = self._staying(part, n) * worth(n, self._stayed(part)[:, None])
+                total[rows] = self._mean(np.cumsum(earned, axis=1), part, ahead[rows])
         return total
 
     def _most(self, known: Histories, ahead: FloatArray) -> IntArray:
@@ -137,24 +137,31 @@ class MbgCnbd(PurchaseModel):
         stages = shape * odds + np.sqrt(2 * NEGLIGIBLE * shape * odds * (1 + odds)) + NEGLIGIBLE * (1 + odds)
         return np.ceil((stages + self.k) / self.k).astype(np.int64)
 
-    def _reached(self, known: Histories, ahead: FloatArray, n: FloatArray) -> FloatArray:
-        """P(at least n purchases), shape (rows, n), for n = 1, 2, .. until it is negligible.
+    def _staying(self, known: Histories, n: FloatArray) -> FloatArray:
+        """P(staying until the n-th purchase), shape (rows, n), for n = 1, 2, .. in a row."""
+        stayed, staying = self._stayed(known)[:, None] + n[:-1] - 1, np.ones((len(known.n_repeat), len(n)))
+        np.cumprod(stayed / (self.a + stayed), axis=1, out=staying[:, 1:])
+        return staying
 
-        Each is a sum of the chances of exactly so many stages, from the far end, where they are smallest.
+    def _mean(self, earned: FloatArray, known: Histories, ahead: FloatArray) -> FloatArray:
+        """Mean of what is earned by the n-th purchase, shape (rows, n), over the purchases ahead.
+
+        The chances of 1, 2, .. stages are summed, each times what the purchases among them earn. With one
+        stage more behind, the chance of m is (shape + m) / shape * (1 - share) times that with one less.
         """
         share = (ahead / (self.alpha + known.t_observed + ahead))[:, None]
-        ended = np.arange(self.k * len(n))
-        comes = np.zeros((len(share), len(n)))
+        weights, shapes = self._stages(known)
+        first, m = shapes[0][:, None], np.arange(1.0, self.k * earned.shape[1] + 1)
         with np.errstate(divide="ignore"):
-            log_share, log_rest = np.log(share), np.log1p(-share)
-        for j, (weight, shape) in enumerate(zip(*self._stages(known), strict=True)):
-            grows = np.log((shape[:, None] + ended) / (ended + 1)) + log_share
-            exactly = np.exp(shape[:, None] * log_rest + np.cumsum(grows, axis=1))  # of 1, 2, .. stages
-            at_least = np.cumsum(exactly[:, ::-1], axis=1)[:, ::-1]
-            comes += weight[:, None] * at_least[:, self.k - j - 1 :: self.k]
-        stayed = self._stayed(known)[:, None] + n[:-1] - 1
-        comes[:, 1:] *= np.cumprod(stayed / (self.a + stayed), axis=1)
-        return comes
+            grows = np.log((first + m - 1) / m) + np.log(share)
+        exactly = np.exp(first * np.log1p(-share) + np.cumsum(grows, axis=1))
+        earned = np.concatenate([np.zeros_like(share), earned], axis=1)
+        total = np.zeros(len(share))
+        for j, weight in enumerate(weights):
+            purchases = (m.astype(np.int64) + j) // self.k
+            total += weight * np.einsum("ij,ij->i", exactly, earned[:, purchases])
+            exactly *= (1 + m / (first + j)) * (1 - share)
+        return total
 
     def _discounted(self, known: Histories, rate: float, until: float | None) -> FloatArray:
         if until is None:
