@@ -325,3 +325,39 @@ def test_the_list_is_cut_and_may_be_empty(customers, values):
 def test_a_limit_that_is_no_probability_is_refused(customers, values):
     with pytest.raises(ConfigError, match="below 50: expected a probability above 0 and at most 1"):
         unlikely_buyers(customers, values, below=50)
+
+
+def test_customers_with_cut_histories_are_counted_beside_the_reason(choose, few_once):
+    found = choose(few_once)
+    assert "extrapolated" not in found.sentences
+    half = found.customers["n_repeat"] > 0
+    cut = replace(found, customers=found.customers.assign(history_complete=half))
+    assert cut.sentences[-1] == "extrapolated"
+    assert cut.values["n"] == half.sum()
+    assert cut.values["n_cut"] == (~half).sum()
+    assert cut.values["share_cut"] == pytest.approx((~half).mean())
+
+
+def test_one_model_alone_has_no_range_over_models(choose, few_once):
+    found = choose(few_once)
+    assert found.long_run == "long_run"
+    one = {name: found.models.purchases[name] for name in (found.name, "NBD")}
+    assert replace(found, models=replace(found.models, purchases=one)).long_run == "long_run_alone"
+
+
+# What planted errors survived ----------------------------------------------------------------------------
+
+
+def test_the_best_rule_is_the_one_with_the_lowest_mean_error():
+    index = ["MBG/NBD", "alike", "before"]
+    metrics = pd.DataFrame({"mae": [1.0, 3.0, 2.0], "rmse": [1.0, 2.0, 3.0], "auc": 0.5}, index)
+    assert against_rules(metrics, model="MBG/NBD")[1]["rule"] == "before"
+
+
+def test_bg_nbd_is_used_where_it_is_all_that_there_is(models):
+    only = fit_models(cdnow(), only=["BG/NBD"])
+    assert choosing._rank(only, pd.DataFrame(), 0.9) == (["BG/NBD"], "only one")
+
+
+def test_a_lead_in_likelihood_has_no_error(choose, few_once):
+    assert np.isnan(choose(few_once).lead_error)

@@ -331,3 +331,7 @@ def test_a_range_that_no_shape_can_have_says_nothing_of_the_rhythm():
 def test_an_origin_without_a_model_tries_nothing(choice):
     bare = replace(choice.origins[-1], models=Models({}, None, {}))
     assert once_only(replace(choice, origins=[bare])).kind == "untested"
+
+
+def test_without_a_forecast_to_check_no_groups_are_compared():
+    assert flagged_groups(None) == ("untested", [], {})

@@ -26,7 +26,7 @@ BOTH = {"lifetimes": LIFETIMES, "rhythm": RHYTHMS, "season": SEASONS, "reason": 
 ANSWERS = {
     "customer_value": {
         **BOTH,
-        "cohorts": GROUPS,
+        "cohorts": (*GROUPS, "untested"),
         "margin": ("given", "from_costs", "unknown", "not_positive"),
         "test": ("better", "mixed", "worse", "none"),
         "past": ("high", "low", "mixed", "none", "high_part", "low_part", "mixed_part"),

@@ -131,8 +131,19 @@ class Choice:
 
     @property
     def sentences(self) -> list[str]:
-        """Keys of the sentences about the choice: why this model, and that BG/NBD is not considered."""
-        return [self.sentence, *(["excluded"] if self.excluded else [])]
+        """Keys of the sentences about the choice: why this model, what is not considered, who is cut."""
+        cut = self.usable and len(self.fitted) < len(self.customers)
+        return [
+            self.sentence,
+            *(["excluded"] if self.excluded else []),
+            *(["extrapolated"] if cut else []),
+        ]
+
+    @property
+    def long_run(self) -> str:
+        """Key of the sentence about the value from now on: whether another model says it too."""
+        others = [name for name in self.models.purchases if name not in (self.name, "NBD")]
+        return "long_run" if others else "long_run_alone"
 
     @property
     def values(self) -> dict[str, float | str | None]:
@@ -146,6 +157,8 @@ class Choice:
             "n_origins": len(self.origins),
             "share_once": self.share_once,
             "n": len(self.fitted),
+            "n_cut": len(self.customers) - len(self.fitted),
+            "share_cut": 1 - len(self.fitted) / max(len(self.customers), 1),
         }
 
 

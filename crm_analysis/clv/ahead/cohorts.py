@@ -100,20 +100,23 @@ def errors_by_history(choice: Choice, *, cut: str = "cut") -> pd.DataFrame | Non
     return cohort_errors(last.models.purchases[choice.name], last.known, holdout=last.happened, by=by)
 
 
-def flagged_groups(table: pd.DataFrame) -> tuple[str, list[str], dict[str, float]]:
+def flagged_groups(table: pd.DataFrame | None) -> tuple[str, list[str], dict[str, float]]:
     """Say whether one model holds for all groups.
 
     Parameters
     ----------
-    table : `cohort_errors`.
+    table : `cohort_errors`; None where no forecast can be checked.
 
     Returns
     -------
-    key: "alike", "single" (one is flagged), "apart" (several) or "one" (there are no two groups).
+    key: "untested" (None), "alike", "single" (one is flagged), "apart" (several) or "one" (there
+        are no two groups).
     names : of the groups flagged.
     values : n (groups), n_flagged, share (of customers, in these groups),
     lowest and highest error of these, and error of all.
     """
+    if table is None:
+        return "untested", [], {}
     groups = table.drop(index="all")
     flagged = groups[groups["flagged"]]
     key = "one" if len(groups) < 2 else ("alike", "single", "apart")[min(len(flagged), 2)]
