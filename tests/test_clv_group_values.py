@@ -62,11 +62,18 @@ def test_a_small_group_is_less_sure(values, fits):
 
 def test_past_errors_widen_every_group(values, fits):
     everybody = pd.Series("all", cdnow().index)
-    row = grouped(values, fits, everybody, errors=(1.0, -0.5)).loc["all"]
-    assert row["low"] == pytest.approx(row["value"] / 2)
+    row = grouped(values, fits, everybody, errors=(3.0, -0.5)).loc["all"]
+    assert row["low"] == pytest.approx(row["value"] / 4)
     assert row["high"] == pytest.approx(row["value"] * 2)
 
 
 def test_a_customer_without_a_group_is_refused(values, fits):
     with pytest.raises(DataError, match="1 of 2357 customers have no group, first '0001'"):
         grouped(values, fits, pd.Series("all", cdnow().index[1:]))
+
+
+def test_the_range_of_a_loss_runs_from_low_to_high(values, fits):
+    money = ["value_12m", "residual_value"]
+    everybody = pd.Series("all", cdnow().index)
+    row = grouped(values.assign(**-values[money]), fits, everybody).loc["all"]
+    assert row["low"] < row["value"] < row["high"] < 0

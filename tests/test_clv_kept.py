@@ -4,9 +4,11 @@ import re
 import shutil
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from crm_analysis.clv.ahead import kept
 from crm_analysis.clv.ahead.kept import choose_anew, firm_models, steps, write_model
 from crm_analysis.clv.models.regularity import Regularity
 from crm_analysis.customers import summarise_customers
@@ -126,7 +128,7 @@ def test_customers_with_contracts_get_no_model_that_reads_silence(contracts):
     assert found.choice.purchases is None
     assert found.choice.headline == "headline_contracts"
     assert found.choice.sentences == ["reason_contracts"]
-    assert [key.split("_")[0] for key in found.assumed(str)] == ["season", "rhythm"]
+    assert found.assumed(str) == {}
 
 
 def test_none_is_chosen_for_contracts_and_the_right_ones_are_named(contracts):
@@ -134,3 +136,26 @@ def test_none_is_chosen_for_contracts_and_the_right_ones_are_named(contracts):
     with pytest.raises(ConfigError, match=r"contracts = true.*fit_sbg or fit_bdw"):
         choose_anew(contracts, "a")
     assert contracts.settings.path.read_text() == before
+
+
+def test_steps_are_the_nearest_whole_number():
+    found = Regularity(k=2.6, low=2.2, high=3.0, n_customers=99, n_intervals=300, log_days=900.0)
+    assert steps(found) == 3
+
+
+def test_the_season_given_and_the_origins_are_asked_for(demo, monkeypatch):
+    """Without a model kept, past days are revisited whoever asks: they choose it."""
+    asked = []
+
+    def fit(log, customers, **options):
+        asked.append((options["season"].source, options["revisited"]))
+        return SimpleNamespace(choice=SimpleNamespace(name="NBD"))
+
+    monkeypatch.setattr(kept, "_fit", fit)
+    season = f"season = {[1.0] * 11 + [2.0]}"
+    demo.write_text(demo.read_text().replace("[firms.a]\n", f"[firms.a]\n{season}\n"))
+    workspace = open_workspace(demo)
+    log = workspace.transactions("a")
+    firm_models(workspace, "a", log=log, customers=summarise_customers(log), revisited=False)
+    choose_anew(workspace, "a")
+    assert asked == [("given", True), ("given", True)]

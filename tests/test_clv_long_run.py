@@ -43,7 +43,7 @@ def test_the_range_over_models_is_that_of_their_values(log, choice, values):
     assert found["residual"] == pytest.approx(values["residual_value"].sum())
     assert found["low"] < found["residual"] < found["high"]
     assert 0 < found["share_beyond_log"] < found["share_beyond_12m"] < 1
-    assert found["years"] == pytest.approx(4, abs=0.01)
+    assert found["years"] == pytest.approx(4, abs=0.001)
 
 
 def test_the_steps_lead_from_the_value_then_to_the_value_now(choice, values):

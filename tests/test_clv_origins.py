@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout
 
+from crm_analysis.clv.ahead import origins as past
 from crm_analysis.clv.ahead.look_back import LookBack
 from crm_analysis.clv.ahead.origins import Origin, difference, log_scores, revisit
 from crm_analysis.clv.ahead.outlook import Models, fit_models
@@ -94,3 +95,18 @@ def test_revisiting_fits_with_what_was_known_then():
     assert "MBG/CNBD-2" in on_clock.models.purchases
     assert (on_clock.holdout["duration"] < 273).all()  # the weak months are October to December
     assert (on_clock.known["t_observed"] > found.known["t_observed"]).any()
+
+
+def test_what_happened_is_of_those_who_are_scored():
+    half = cdnow().assign(history_complete=cdnow()["n_repeat"] > 0)
+    seen = Origin(BACK, half, cdnow_holdout(), Models({}, None, {}))
+    assert seen.holdout.index.equals(seen.calibration.index)
+    assert 0 < len(seen.holdout) < len(half)
+
+
+def test_models_of_the_past_are_fitted_to_complete_histories(monkeypatch):
+    half, fitted = cdnow().assign(history_complete=cdnow()["n_repeat"] > 0), []
+    monkeypatch.setattr(past, "split_holdout", lambda *_, **__: (half, cdnow_holdout()))
+    monkeypatch.setattr(past, "fit_models", lambda customers, k: fitted.append((len(customers), k)))
+    revisit(None, look_backs=[BACK], k=3)
+    assert fitted == [(half["history_complete"].sum(), 3)]

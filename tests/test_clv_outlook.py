@@ -297,3 +297,14 @@ def test_a_model_is_not_judged_by_what_stood_in_for_it():
     key, found = own_range(past, quantity="purchases", model="MBG/NBD")
     assert (key, found["n_origins"], found["actual"]) == ("inside", 1, 9.0)
     assert own_range(past, quantity="purchases", model="BG/NBD") == ("none", {})
+
+
+def test_the_range_of_a_group_is_of_its_own_customers(ahead):
+    amounts = ahead.xs("amount", level="quantity")
+    assert (amounts["forecast_low"] < amounts["expected"]).all()
+    assert amounts["forecast_high"]["complete"] < amounts["expected"]["all"]
+
+
+def test_a_schedule_has_the_steps_that_it_is_named_after():
+    fits = fit_models(cdnow(), k=3, only=["MBG/CNBD-3"]).purchases
+    assert fits["MBG/CNBD-3"].model.k == 3

@@ -45,12 +45,15 @@ class FirmModels:
         """Sentences on what the models assume and what the data say of it: key -> values.
 
         Of the season, of the rhythm of purchases, and of whether frequency and amount depend on each other,
-        which ends in "_one" where one spend model is used nevertheless; nothing of it without one.
+        which ends in "_one" where one spend model is used nevertheless; nothing of it without
+        one, and nothing at all for contracts.
 
         Parameters
         ----------
         month : gives the name of a month, 1 to 12.
         """
+        if self.choice.reason == "contracts":
+            return {}
         (season, strong), (buys, regular) = season_finding(self.season), rhythm(self.regularity)
         names = {name: month(int(strong[name])) for name in ("strongest", "weakest")}
         linked, spend = frequency_and_amount(self.choice.fitted), self.choice.spend
