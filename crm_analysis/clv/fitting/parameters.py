@@ -34,6 +34,11 @@ class ParameterSet:
         return tuple(field.name for field in fields(cls) if field.name not in cls.settings)  # type: ignore[arg-type]
 
     @property
+    def label(self) -> str:
+        """Name to show, which says more than `name` where a model has settings."""
+        return self.name
+
+    @property
     def parameters(self) -> dict[str, float]:
         """The numbers by name."""
         return {name: float(getattr(self, name)) for name in self.parameter_names()}
