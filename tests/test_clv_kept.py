@@ -6,10 +6,13 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from crm_analysis.clv.ahead import kept
 from crm_analysis.clv.ahead.kept import choose_anew, firm_models, steps, write_model
+from crm_analysis.clv.ahead.season import given_season
 from crm_analysis.clv.models.regularity import Regularity
 from crm_analysis.customers import summarise_customers
 from crm_analysis.doors.store import open_workspace
@@ -159,3 +162,37 @@ def test_the_season_given_and_the_origins_are_asked_for(demo, monkeypatch):
     firm_models(workspace, "a", log=log, customers=summarise_customers(log), revisited=False)
     choose_anew(workspace, "a")
     assert asked == [("given", True), ("given", True)]
+
+
+def test_models_run_on_the_clock_and_look_back_at_complete_histories(demo, monkeypatch):
+    seen = {}
+
+    def choose(customers, **_):
+        seen["chosen"] = customers
+
+    def back(customers, **_):
+        seen["back"] = customers
+        return []
+
+    monkeypatch.setattr(kept, "choose_model", choose)
+    monkeypatch.setattr(kept, "look_backs", back)
+    workspace = open_workspace(demo)
+    log = workspace.transactions("b")
+    customers = summarise_customers(log)
+    half = customers.assign(history_complete=np.arange(len(customers)) % 2 == 0)
+    season = given_season([1.0] * 11 + [2.0])
+    kept._fit(log, half, season=season, kept=None, revisited=True)
+    on_clock = season.on_clock(half, observed_until=log.observed_until)
+    pd.testing.assert_frame_equal(seen["chosen"], on_clock)
+    assert not seen["chosen"]["t_observed"].equals(half["t_observed"])
+    assert seen["back"].index.equals(half.index[::2])
+
+
+@pytest.mark.parametrize("kind", ["positive", "negative"])
+def test_one_spend_model_for_amounts_that_depend_is_said_to_be_one(kind, monkeypatch):
+    monkeypatch.setattr(kept, "frequency_and_amount", lambda customers: SimpleNamespace(kind=kind))
+    for name, key in (("Gamma-Gamma", f"{kind}_one"), ("Gamma-Gamma by frequency", kind)):
+        spend = SimpleNamespace(model=SimpleNamespace(name=name))
+        choice = SimpleNamespace(reason="log score", fitted=None, spend=spend)
+        found = kept.FirmModels(choice, given_season([1.0] * 11 + [2.0]), None)
+        assert list(found.assumed(str))[-1] == f"dependence_{key}"
