@@ -167,8 +167,8 @@ def test_the_season_given_and_the_origins_are_asked_for(demo, monkeypatch):
 def test_models_run_on_the_clock_and_look_back_at_complete_histories(demo, monkeypatch):
     seen = {}
 
-    def choose(customers, **_):
-        seen["chosen"] = customers
+    def choose(customers, *, k, **_):
+        seen["chosen"], seen["k"] = customers, k
 
     def back(customers, **_):
         seen["back"] = customers
@@ -186,6 +186,7 @@ def test_models_run_on_the_clock_and_look_back_at_complete_histories(demo, monke
     pd.testing.assert_frame_equal(seen["chosen"], on_clock)
     assert not seen["chosen"]["t_observed"].equals(half["t_observed"])
     assert seen["back"].index.equals(half.index[::2])
+    assert seen["k"] == 2  # firm B buys on schedule
 
 
 @pytest.mark.parametrize("kind", ["positive", "negative"])
