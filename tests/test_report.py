@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ from small_report import FIRM_PAGE, FIRM_PARAMETERS, PARAMETERS, SUMMARY, notebo
 
 from crm_analysis.errors import ConfigError, DataError, ReportError
 from crm_analysis.report import publish
+from crm_analysis.report.execute import PageError
 from crm_analysis.report.plan import declared_parameters, plan_report
 from crm_analysis.report.run import run_report
 from crm_analysis.report.text import read_catalogue
@@ -231,6 +233,31 @@ def test_part_of_a_report_does_not_replace_the_whole(fresh, tmp_path):
     shutil.copy(tmp_path / "notebooks" / "management_summary.ipynb", tmp_path / "notebooks" / "my_page.ipynb")
     report = run_report("small", period="2025-12", pages=["management_summary"], tell=[].append)
     assert report.path.name == "2025-12-management_summary"
+
+
+def test_two_pages_at_once_never_leave_the_directory_of_the_run(fresh, tmp_path, monkeypatch):
+    """Papermill keeps one for all threads: the page that ends first must not bring an older one back."""
+    from papermill.iorw import local_file_io_cwd, papermill_io
+
+    papermill = papermill_io.get_handler("local")
+    monkeypatch.setattr(papermill, "_cwd", str(tmp_path.parent))
+    opened, first_ended = threading.Barrier(2), threading.Event()
+    seen = []
+
+    def like_papermill(run, *, folder, kernels):
+        with local_file_io_cwd():
+            opened.wait(10)
+            if run.key == "rfm_segmentation_b":
+                first_ended.wait(10)
+                seen.append(papermill._cwd)
+        first_ended.set()
+        raise PageError(f"{run.key}: enough", folder / "none.ipynb")
+
+    monkeypatch.setattr("crm_analysis.report.run.execute", like_papermill)
+    with pytest.raises(ReportError, match="rfm_segmentation_b: enough"):
+        run_report("small", period="2025-12", pages=["rfm_segmentation"], tell=[].append)
+    assert seen == [str(tmp_path)]
+    assert papermill._cwd == str(tmp_path.parent)
 
 
 # What is refused before anything runs ---------------------------------------------------------------------

@@ -100,6 +100,8 @@ def _build(plan: Plan, opened: Any, run: Path, clock: Clock, cleanup: ExitStack)
 
 def _run_pages(plan: Plan, folder: Path, kernels: Kernels, clock: Clock) -> list[Finished]:
     """Run and render all pages, two at a time; all failures are told together."""
+    from papermill.iorw import local_file_io_cwd
+
     text = read_catalogue(plan.settings.language)
 
     def one(run: PageRun) -> Finished | PageError:
@@ -111,7 +113,9 @@ def _run_pages(plan: Plan, folder: Path, kernels: Kernels, clock: Clock) -> list
         clock.tell(f"  {run.key}  {done.seconds:.1f} s")
         return Finished(run, render_notebook(done.notebook, page=run.name, text=text), done.seconds)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    # Papermill changes the process's directory around each write, to one that it keeps for all threads; two
+    # notebooks side by side would leave there the directory of an earlier run.
+    with local_file_io_cwd(), ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(one, plan.runs))
     if failures := [result for result in results if isinstance(result, PageError)]:
         raise _failed(failures, folder)
