@@ -5,6 +5,7 @@ import compileall
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -103,27 +104,34 @@ def test_every_public_name_is_there():
     assert in_a_fresh_python(f"import crm_analysis as crm; print({missing})") == "[]"
 
 
-CUSTOMER_VALUE = ["", "fitting", "models", "contracts", "plans", "worth", "ahead", "views"]
+# Rooms with sub-rooms, from the bottom up, and those of one rank that do not look at each other.
+SUB_ROOMS = {
+    "clv": ["", "fitting", "models", "contracts", "plans", "worth", "ahead", "views"],
+    "funnel": ["", "ageing", "counting", "comparing", "pipeline", "telling"],
+}
 BESIDE = {
     "contracts": {"models"},
     "plans": {"fitting", "models", "contracts"},
     "worth": {"contracts", "plans"},
+    "pipeline": {"comparing"},
 }
+IN_SUB_ROOMS = [path for house in SUB_ROOMS for path in sorted((PACKAGE / house).rglob("*.py"))]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "clv").rglob("*.py")), ids=lambda path: path.stem)
-def test_rooms_of_customer_value_look_down_only(path):
-    """Contracts and plans stand beside the models of purchases, and know nothing of them."""
-    room = path.parent.name if path.parent.name != "clv" else ""
-    if path.name == "__init__.py":
+@pytest.mark.parametrize("path", IN_SUB_ROOMS, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_sub_rooms_look_down_only(path):
+    house, *inner, name = path.relative_to(PACKAGE).parts
+    room = inner[0] if inner else ""
+    if not inner and name == "__init__.py":
         return
-    below = set(CUSTOMER_VALUE[: CUSTOMER_VALUE.index(room)]) - BESIDE.get(room, set()) | {room}
-    found = re.findall(r"from crm_analysis\.clv(?:\.(\w+))?\.\w+ import", path.read_text())
+    rooms = SUB_ROOMS[house]
+    below = set(rooms[: rooms.index(room)]) - BESIDE.get(room, set()) | {room}
+    found = re.findall(rf"from crm_analysis\.{house}(?:\.(\w+))?\.\w+ import", path.read_text())
     assert set(found) <= below, f"{path} imports {set(found) - below}"
 
 
-def test_no_module_of_customer_value_hides_a_public_name():
+@pytest.mark.parametrize("house", SUB_ROOMS)
+def test_no_module_hides_a_public_name(house):
     """Once imported, a module called like a function would be what the package's attribute is."""
-    from crm_analysis import clv
-
-    assert not {path.stem for path in (PACKAGE / "clv").rglob("*.py")} & set(clv.__all__)
+    names = set(import_module(f"crm_analysis.{house}").__all__)
+    assert not {path.stem for path in (PACKAGE / house).rglob("*.py")} & names

@@ -1,30 +1,57 @@
-"""Funnels: counts and rates by stage, the split of the gap between two firms, wins by age."""
+"""Funnels: counts and rates by stage, the split of the gap between two firms, wins by age.
 
-from crm_analysis.funnel.compare import Gap, compare
-from crm_analysis.funnel.count import (
-    StageCounts,
-    count_stages,
-    count_wins,
-    side_by_side,
-    transitions,
-)
-from crm_analysis.funnel.finding import finding
-from crm_analysis.funnel.incidence import (
-    Incidence,
-    Speed,
-    aalen_johansen,
-    compare_speed,
-    incidence,
-    maturity_window,
-)
-from crm_analysis.funnel.rates import (
-    holm,
-    newcombe,
-    sample_size,
-    score_test,
-    smallest_visible_difference,
-    wilson,
-)
+Names are found when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crm_analysis.funnel.ageing.by_age import (
+        Incidence,
+        Speed,
+        aalen_johansen,
+        compare_speed,
+        incidence,
+        maturity_window,
+    )
+    from crm_analysis.funnel.comparing.gaps import Gap, compare
+    from crm_analysis.funnel.counting.counts import StageCounts, side_by_side, transitions
+    from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
+    from crm_analysis.funnel.rates import (
+        holm,
+        newcombe,
+        sample_size,
+        score_test,
+        smallest_visible_difference,
+        wilson,
+    )
+    from crm_analysis.funnel.telling.findings import finding
+
+_HOMES = {
+    "Gap": "comparing.gaps",
+    "Incidence": "ageing.by_age",
+    "Speed": "ageing.by_age",
+    "StageCounts": "counting.counts",
+    "aalen_johansen": "ageing.by_age",
+    "compare": "comparing.gaps",
+    "compare_speed": "ageing.by_age",
+    "count_stages": "counting.stage_history",
+    "count_wins": "counting.stage_history",
+    "finding": "telling.findings",
+    "holm": "rates",
+    "incidence": "ageing.by_age",
+    "maturity_window": "ageing.by_age",
+    "newcombe": "rates",
+    "sample_size": "rates",
+    "score_test": "rates",
+    "side_by_side": "counting.counts",
+    "smallest_visible_difference": "rates",
+    "transitions": "counting.counts",
+    "wilson": "rates",
+}
 
 __all__ = [
     "Gap",
@@ -48,3 +75,13 @@ __all__ = [
     "transitions",
     "wilson",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {__all__}")
+
+
+def __dir__() -> list[str]:
+    return __all__

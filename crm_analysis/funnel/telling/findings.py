@@ -6,8 +6,8 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-from crm_analysis.funnel.compare import Gap
-from crm_analysis.funnel.incidence import Speed
+from crm_analysis.funnel.ageing.by_age import Speed
+from crm_analysis.funnel.comparing.gaps import Gap
 from crm_analysis.funnel.rates import normal_quantile
 
 CLEARLY_LARGEST = 0.8

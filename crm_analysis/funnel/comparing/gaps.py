@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.count import StageCounts, count_stages, transitions
+from crm_analysis.funnel.counting.counts import StageCounts, transitions
+from crm_analysis.funnel.counting.stage_history import count_stages
 from crm_analysis.funnel.rates import (
     holm,
     newcombe,

@@ -1,0 +1,1 @@
+"""Which sentence the figures support."""
