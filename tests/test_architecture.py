@@ -18,7 +18,7 @@ RANK = {
     for rank, names in enumerate(
         [
             ["errors"],
-            ["workspace", "split"],
+            ["workspace", "split", "rates"],
             ["doors"],
             ["customers"],
             ROOMS,

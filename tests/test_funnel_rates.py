@@ -16,7 +16,7 @@ from crm_analysis.funnel import (
     smallest_visible_difference,
     wilson,
 )
-from crm_analysis.funnel.rates import power
+from crm_analysis.rates import power
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.comparing.gaps import Gap, compare
     from crm_analysis.funnel.counting.counts import StageCounts, side_by_side, transitions
     from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
-    from crm_analysis.funnel.rates import (
+    from crm_analysis.funnel.telling.findings import finding
+    from crm_analysis.rates import (
         holm,
         newcombe,
         sample_size,
@@ -28,28 +29,27 @@ if TYPE_CHECKING:
         smallest_visible_difference,
         wilson,
     )
-    from crm_analysis.funnel.telling.findings import finding
 
 _HOMES = {
-    "Gap": "comparing.gaps",
-    "Incidence": "ageing.by_age",
-    "Speed": "ageing.by_age",
-    "StageCounts": "counting.counts",
-    "aalen_johansen": "ageing.by_age",
-    "compare": "comparing.gaps",
-    "compare_speed": "ageing.by_age",
-    "count_stages": "counting.stage_history",
-    "count_wins": "counting.stage_history",
-    "finding": "telling.findings",
+    "Gap": "funnel.comparing.gaps",
+    "Incidence": "funnel.ageing.by_age",
+    "Speed": "funnel.ageing.by_age",
+    "StageCounts": "funnel.counting.counts",
+    "aalen_johansen": "funnel.ageing.by_age",
+    "compare": "funnel.comparing.gaps",
+    "compare_speed": "funnel.ageing.by_age",
+    "count_stages": "funnel.counting.stage_history",
+    "count_wins": "funnel.counting.stage_history",
+    "finding": "funnel.telling.findings",
     "holm": "rates",
-    "incidence": "ageing.by_age",
-    "maturity_window": "ageing.by_age",
+    "incidence": "funnel.ageing.by_age",
+    "maturity_window": "funnel.ageing.by_age",
     "newcombe": "rates",
     "sample_size": "rates",
     "score_test": "rates",
-    "side_by_side": "counting.counts",
+    "side_by_side": "funnel.counting.counts",
     "smallest_visible_difference": "rates",
-    "transitions": "counting.counts",
+    "transitions": "funnel.counting.counts",
     "wilson": "rates",
 }
 
@@ -79,7 +79,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"crm_analysis.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {__all__}")
 
 

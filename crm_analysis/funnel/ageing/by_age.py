@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import DataError
-from crm_analysis.funnel.rates import normal_quantile, wilson
+from crm_analysis.rates import normal_quantile, wilson
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:

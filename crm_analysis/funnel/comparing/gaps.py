@@ -19,7 +19,7 @@ import pandas as pd
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.counting.counts import StageCounts, transitions
 from crm_analysis.funnel.counting.stage_history import count_stages
-from crm_analysis.funnel.rates import (
+from crm_analysis.rates import (
     holm,
     newcombe,
     normal_quantile,

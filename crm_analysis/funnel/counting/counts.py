@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.rates import wilson
+from crm_analysis.rates import wilson
 
 Order = Literal["ordered", "as recorded"]
 OUTCOMES = ("advanced", "lost", "back", "open", "not yet known")

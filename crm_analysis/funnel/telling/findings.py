@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_analysis.funnel.ageing.by_age import Speed
 from crm_analysis.funnel.comparing.gaps import Gap
-from crm_analysis.funnel.rates import normal_quantile
+from crm_analysis.rates import normal_quantile
 
 CLEARLY_LARGEST = 0.8
 WANTED_POWER = 0.8
