@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
+from crm_analysis.figures.axes import INK, drawn_on, thousands
 
 MORE, LESS = "#548235", "#a23b3b"
-INK = "0.2"
 
 
 def plot_history(
@@ -31,7 +30,7 @@ def plot_history(
     unit : of the measure, for the axis.
     mark : the period reported on, drawn in full colour; the others are paler.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     places = np.arange(len(history))
     bars = ax.bar(places, history[measure].fillna(0), 0.8, color=colour)
     for bar, label, complete in zip(bars, history.index, history["complete"], strict=True):
@@ -43,7 +42,7 @@ def plot_history(
         ax.bar([0], [0], color="white", edgecolor=colour, hatch="////", label="not observed whole")
         ax.legend(loc="best")
     _label_periods(ax, [str(label) for label in history.index])
-    ax.yaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.yaxis.set_major_formatter(FuncFormatter(thousands))
     ax.set(ylabel=f"{measure.replace('_', ' ')} ({unit})", xlim=(-0.7, len(history) - 0.3))
     ax.grid(visible=False, axis="x")
     return ax
@@ -57,7 +56,7 @@ def plot_bridge(flow: pd.DataFrame, *, measure: str = "revenue", unit: str, ax: 
     flow : index step, first row opening, last row closing; the `measure` column. The steps add up.
     unit : of the measure, for the axis.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     values = flow[measure].to_numpy(float)
     steps = values[1:-1]
     reached = values[0] + steps.cumsum()
@@ -91,7 +90,7 @@ def plot_whale_curve(
     curve : one row per customer, best first: share_of_customers, share_of_total.
     top, bottom : the shares of customers at which the curve is read.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     x = np.concatenate([[0.0], curve["share_of_customers"]])
     y = np.concatenate([[0.0], curve["share_of_total"]])
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="all customers alike")
@@ -116,10 +115,6 @@ def plot_whale_curve(
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]
-
-
 def _label_periods(ax: Axes, labels: list[str]) -> None:
     """Write at most twelve labels, so that they can be read; the last period has one."""
     step = -(-len(labels) // 12)
@@ -135,13 +130,9 @@ def _write(ax: Axes, edges: list[float], texts: list[str]) -> None:
 def _finish_bars(ax: Axes) -> Axes:
     ax.margins(x=0.14)
     ax.xaxis.set_major_locator(MaxNLocator(6))
-    ax.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.grid(visible=False, axis="y")
     return ax
-
-
-def _thousands(value: float, _: object) -> str:
-    return f"{value:,.10g}"
 
 
 def _signed(value: float) -> str:

@@ -11,9 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
-
-FEW = 30
-INK = "0.2"
+from crm_analysis.figures.axes import FEW, INK, drawn_on
 
 
 def plot_expectation_by_repeat(
@@ -27,7 +25,7 @@ def plot_expectation_by_repeat(
         than 30 customers are pale.
     models : drawn in this order; the first one stands out.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     places = np.arange(len(table))
     bars = ax.bar(places, table["actual"], 0.7, color=GREY, label="what happened")
     for bar, n in zip(bars, table["n_customers"], strict=True):
@@ -50,7 +48,7 @@ def plot_reliability(table: pd.DataFrame, *, colour: str = FIRM_COLOURS[0], ax: 
     table : one row per group: predicted, actual (shares), n_customers. Dots grow with the customers; under 30
         they are hollow.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="as said")
     few = (table["n_customers"] < FEW).to_numpy()
     sizes = 14 + 120 * table["n_customers"] / table["n_customers"].max()
@@ -122,7 +120,7 @@ def plot_value_by_tenth(
     ----------
     table : index top_share of the customers (0.1 .. 1.0); share_of_total that they hold together.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     shares = np.diff(table["share_of_total"].to_numpy(float), prepend=0.0)
     places = np.arange(len(shares))
     ax.bar(places, shares, 0.8, color=colour)
@@ -136,10 +134,6 @@ def plot_value_by_tenth(
     ax.set(xlabel="tenth of the customers, the most valuable first", ylabel="share of all value")
     ax.grid(visible=False, axis="x")
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]
 
 
 def _forecast_words(expected: float, actual: float) -> str:

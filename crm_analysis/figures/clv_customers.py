@@ -5,12 +5,12 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.ticker import PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
+from crm_analysis.figures.axes import INK, months_below, say
 
-INK = "0.2"
 _Span = tuple[float, float]  # days, as the axis counts them
 _BLUE, _ORANGE = FIRM_COLOURS[0], FIRM_COLOURS[1]
 
@@ -29,7 +29,7 @@ def plot_timelines(
     size = (8, 0.9 + 1.15 * max(len(examples), 1))
     ax = ax if ax is not None else plt.subplots(figsize=size, layout="constrained")[1]
     if examples.empty:
-        return _say(ax, "no customer to show")
+        return say(ax, "no customer to show")
     first = date2num(examples["first_at"])
     whole = float(first.min()), float((first + examples["t_observed"]).max())
     for place, (customer, row) in enumerate(examples.iterrows()):
@@ -42,7 +42,7 @@ def plot_timelines(
     ax.set_yticks(range(len(examples)), names)
     ax.set(ylim=(len(examples) - 0.3, -0.45))
     ax.margins(x=0.02)
-    _dates(ax)
+    months_below(ax, at_most=7)
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
@@ -64,7 +64,7 @@ def plot_customer_history(
     """
     ax = ax if ax is not None else plt.subplots(figsize=(8, 3.4), layout="constrained")[1]
     if history.empty:
-        return _say(ax, "no customer to show")
+        return say(ax, "no customer to show")
     days = history.index[history["bought"]]
     ax.vlines(days, 0, 1, color=GREY, linewidth=0.8, label="purchase", zorder=1)
     ax.plot(history.index, history["p_alive"], color=_BLUE, label="still a customer")
@@ -80,7 +80,7 @@ def plot_customer_history(
     ax.set(ylim=(0, 1.02), ylabel="probability, as of each day")
     ax.margins(x=0.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    _dates(ax)
+    months_below(ax, at_most=7)
     ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3)
     return ax
 
@@ -122,16 +122,3 @@ def _numbers(row: pd.Series, horizon: str) -> str:
     if pd.notna(row.get("p_buy")):
         words += f"   buys within {horizon}: {row['p_buy']:.0%}"
     return words
-
-
-def _say(ax: Axes, words: str) -> Axes:
-    """Write words in the middle of an Axes that has nothing to show."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
-    ax.set_axis_off()
-    return ax
-
-
-def _dates(ax: Axes) -> None:
-    # Months as numbers are the same in every language.
-    ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
-    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m"))

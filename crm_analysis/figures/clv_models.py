@@ -10,13 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
+from crm_analysis.figures.axes import FEW, INK, drawn_on, months_below, say, thousands
 
-FEW = 30
-INK = "0.2"
 CHANCE: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 1}
 LEVELS = 7  # of an iso-value picture, at most
 
@@ -49,9 +48,9 @@ def plot_tracking(
                 date2num(pd.Timestamp(fitted_until)), color=FIRM_COLOURS[1], linestyle="--", linewidth=1.2,
                 label="fitted up to here",
             )  # fmt: skip
-        _dates(ax)
+        months_below(ax)
         ax.set_ylim(bottom=0)
-        ax.yaxis.set_major_formatter(FuncFormatter(_thousands))
+        ax.yaxis.set_major_formatter(FuncFormatter(thousands))
     left.set(ylabel=f"repeat purchases per {_step(table.index)}")
     right.set(ylabel="repeat purchases since the beginning")
     left.figure.legend(
@@ -67,7 +66,7 @@ def plot_frequency_fit(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table : index n_repeat as text; actual, expected. Bars of fewer than 30 customers are pale.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     places = np.arange(len(table))
     for name, label, colour, side in (
         ("actual", "what happened", GREY, -1), ("expected", "expected", FIRM_COLOURS[0], 1)
@@ -81,7 +80,7 @@ def plot_frequency_fit(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 textcoords="offset points", ha="center", fontsize=8, color=INK,
             )  # fmt: skip
     ax.set_xticks(places, [str(n) for n in table.index])
-    ax.yaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.yaxis.set_major_formatter(FuncFormatter(thousands))
     ax.set(xlabel="repeat purchases", ylabel="customers")
     ax.margins(y=0.1)
     ax.grid(visible=False, axis="x")
@@ -111,7 +110,7 @@ def plot_alive_map(
         _half(ax, x, y[y > 0], grid[y > 0])
         _customers(ax, table)
         ax.set_title(name, loc="left", fontsize=9.5, fontweight="normal", pad=5)
-        _history_axes(ax)
+        _historydrawn_on(ax)
     pair[1].set(ylabel="")
     bar = pair[0].figure.colorbar(image, ax=list(pair), label="probability")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -131,7 +130,7 @@ def plot_value_map(table: pd.DataFrame, *, unit: str = "purchase days", ax: Axes
     """
     ax = ax if ax is not None else plt.subplots(figsize=(8, 4.8), layout="constrained")[1]
     if table.empty or table["n_repeat"].nunique() < 2 or table["days_since_last"].nunique() < 2:
-        _say(ax, "too few histories for lines of equal value")
+        say(ax, "too few histories for lines of equal value")
         return ax
     x, y, grid = _grid(table, "value")
     _customers(ax, table)
@@ -144,15 +143,11 @@ def plot_value_map(table: pd.DataFrame, *, unit: str = "purchase days", ax: Axes
         ax.clabel(lines, fmt=lambda value: f"{value:,.10g}", fontsize=9, colors=INK, manual=places)
     ax.plot([], [], color=plt.get_cmap("Blues")(0.75), linewidth=1.6, label=f"equal value ({unit})")
     _best(ax, x, y, grid)
-    _history_axes(ax)
+    _historydrawn_on(ax)
     ax.set(xlim=(0, x[-1]), ylim=(y[0] - 0.5, y[-1] + 0.5))
     tight = {"ncols": 3, "columnspacing": 1.0, "handlelength": 1.5, "fontsize": 8.5}
     ax.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0), **tight)
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]
 
 
 def _two(axes: Sequence[Axes] | None, *, height: float) -> tuple[Axes, Axes]:
@@ -164,20 +159,8 @@ def _two(axes: Sequence[Axes] | None, *, height: float) -> tuple[Axes, Axes]:
 
 def _nothing(axes: tuple[Axes, Axes], words: str) -> tuple[Axes, Axes]:
     for ax in axes:
-        _say(ax, words)
+        say(ax, words)
     return axes
-
-
-def _say(ax: Axes, words: str) -> None:
-    """Write words in the middle of an Axes that has nothing to show."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
-    ax.set_axis_off()
-
-
-def _dates(ax: Axes) -> None:
-    # Months as numbers are the same in every language.
-    ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=6))
-    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m"))
 
 
 def _step(dates: pd.Index) -> str:
@@ -225,11 +208,11 @@ def _best(ax: Axes, x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> None:
         ax.plot([], [], color=INK, linestyle="--", linewidth=1.3, label="worth most after so many days")
 
 
-def _history_axes(ax: Axes) -> None:
+def _historydrawn_on(ax: Axes) -> None:
     ax.set(xlabel="days since the last purchase", ylabel="repeat purchases")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.grid(visible=False)
 
 
@@ -244,7 +227,3 @@ def _round_levels(grid: np.ndarray) -> np.ndarray:
         if len(inside) >= 3:
             break
     return inside[-LEVELS:]
-
-
-def _thousands(value: float, _: object) -> str:
-    return f"{value:,.10g}"

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
-
-INK = "0.2"
+from crm_analysis.figures.axes import INK
 
 
 def plot_season(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

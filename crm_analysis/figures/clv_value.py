@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from crm_analysis.figures import FIRM_COLOURS
+from crm_analysis.figures.axes import FEW, INK, say, thousands
 
-FEW = 30
-INK = "0.2"
 PALE, PALE_GREY = "#7f9fbf", "0.82"  # so that a range is seen on a bar
 LOW_END, HIGH_END = FIRM_COLOURS[1], FIRM_COLOURS[0]
 ABOVE, BELOW = FIRM_COLOURS[0], FIRM_COLOURS[1]
@@ -30,7 +29,7 @@ def plot_group_values(
     """
     ax = _bars(ax, len(table))
     if table.empty:
-        return _say(ax, "no group to show")
+        return say(ax, "no group to show")
     places = np.arange(len(table))
     few = (table["n_customers"] < FEW).to_numpy()
     ax.barh(places, table["value"], 0.62, color=[PALE_GREY if small else PALE for small in few])
@@ -57,7 +56,7 @@ def plot_new_customer_value(
     """
     ax = _bars(ax, len(table))
     if table.empty:
-        return _say(ax, "no horizon to show")
+        return say(ax, "no horizon to show")
     places = np.arange(len(table))
     ax.barh(places, table["clv_new"], 0.62, color=PALE)
     high = _ranges(ax, table["clv_new_low"], table["clv_new_high"])
@@ -82,7 +81,7 @@ def plot_tornado(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> A
     """
     ax = _bars(ax, len(table))
     if table.empty:
-        return _say(ax, "no input was moved")
+        return say(ax, "no input was moved")
     base, places = float(table["value"].iloc[0]), np.arange(len(table))
     for column, colour, label in (
         ("low", LOW_END, "input at its low end"),
@@ -111,7 +110,7 @@ def plot_payback(table: pd.DataFrame, *, unit: str, period: str = "year", ax: Ax
     """
     ax = ax if ax is not None else plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
     if table.empty:
-        return _say(ax, "no period to show")
+        return say(ax, "no period to show")
     reached = table["cumulative"].to_numpy(float)
     places = np.arange(len(table))
     ax.bar(places, reached, 0.7, color=[ABOVE if value >= 0 else BELOW for value in reached])
@@ -122,7 +121,7 @@ def plot_payback(table: pd.DataFrame, *, unit: str, period: str = "year", ax: Ax
             ha="center", va="bottom" if value >= 0 else "top", fontsize=8.5, color=INK,
         )  # fmt: skip
     ax.set_xticks(places, [str(name) for name in table.index])
-    ax.yaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.yaxis.set_major_formatter(FuncFormatter(thousands))
     ax.set(xlabel=period, ylabel=f"value gathered, discounted ({unit})")
     ax.margins(y=0.14)
     ax.grid(visible=False, axis="x")
@@ -140,7 +139,7 @@ def _finish(ax: Axes, n: int, label: str) -> Axes:
     ax.set(xlabel=label, ylim=(max(n, 1) - 0.4, -0.6))
     ax.margins(x=0.14)
     ax.xaxis.set_major_locator(MaxNLocator(6))
-    ax.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.grid(visible=False, axis="y")
     return ax
 
@@ -168,16 +167,5 @@ def _write_ends(ax: Axes, inputs: pd.Series, values: pd.Series, base: float) -> 
             _write(ax, f"{given:,.4g}", value, place, side="left" if value >= base else "right")
 
 
-def _say(ax: Axes, words: str) -> Axes:
-    """Write words in the middle of an Axes that has nothing to show."""
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
-    ax.set_axis_off()
-    return ax
-
-
 def _money(value: float) -> str:
     return f"{value:,.0f}".replace("-", "−")
-
-
-def _thousands(value: float, _: object) -> str:
-    return f"{value:,.10g}".replace("-", "−")

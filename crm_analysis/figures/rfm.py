@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
+from crm_analysis.figures.axes import FEW, INK, drawn_on
 
-FEW = 30
-INK = "0.2"
 _MONEY = {"share_of_amount": "revenue", "share_of_profit": "profit"}
 _HEAT: dict[str, Any] = {"cmap": "Blues", "aspect": "auto", "vmin": 0}
 
@@ -29,7 +28,7 @@ def plot_score_cells(
     value : the column shown. A mean over fewer than 30 customers is grey: it says little.
     unit : what the numbers are, for the label of the colour bar.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     grid, counts = (
         cells.pivot_table(index="f", columns="r", values=c, dropna=False) for c in (value, "n_customers")
     )
@@ -58,7 +57,7 @@ def plot_segments(segments: pd.DataFrame, *, share: str = "share_of_amount", ax:
     segments : index segment; n_customers, share_of_customers and the `share` column; the first row on top.
     share : share_of_amount or share_of_profit.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     money = _MONEY[share]
     y = np.arange(len(segments))
     ax.barh(y - 0.2, segments["share_of_customers"], 0.38, color=GREY, label="of customers")
@@ -96,7 +95,3 @@ def plot_migration(moves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     bar = ax.figure.colorbar(image, ax=ax, label="share of the segment before")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from crm_analysis.figures import FIRM_COLOURS
-
-INK = "0.2"
+from crm_analysis.figures.axes import INK, drawn_on, thousands
 
 
 def plot_value_matrix(
@@ -36,7 +35,7 @@ def plot_value_matrix(
     unit : of both values.
     names : what the two values are, for the axes.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     ax.scatter(table["current"], table["potential"], s=10, color=colour, alpha=0.35, linewidths=0)
     _scale(ax, table, cut_points)
     for cut in cut_points["current"]:
@@ -54,7 +53,7 @@ def plot_value_matrix(
             bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0},
         )
     for each in (ax.xaxis, ax.yaxis):
-        each.set_major_formatter(FuncFormatter(_thousands))
+        each.set_major_formatter(FuncFormatter(thousands))
     ax.set(xlabel=f"{names[0]} ({unit})", ylabel=f"{names[1]} ({unit})")
     return ax
 
@@ -67,7 +66,7 @@ def plot_contributions(contributions: pd.DataFrame, *, top: int = 15, ax: Axes |
     contributions : index customer_id, one column per criterion, in points; a row adds up to the score.
     top : number of customers drawn, the best on top; equal scores in the order of the index.
     """
-    ax = _axes(ax)
+    ax = drawn_on(ax)
     scores = contributions.sum(axis="columns").round(9)
     best = scores.sort_index().sort_values(ascending=False, kind="stable").index[:top]
     shown = contributions.loc[best]
@@ -89,10 +88,6 @@ def plot_contributions(contributions: pd.DataFrame, *, top: int = 15, ax: Axes |
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]
-
-
 def _scale(ax: Axes, table: pd.DataFrame, cut_points: Mapping[str, Sequence[float]]) -> None:
     for axis, set_scale in (("current", ax.set_xscale), ("potential", ax.set_yscale)):
         size = max((abs(cut) for cut in cut_points[axis]), default=0.0)
@@ -109,7 +104,3 @@ def _corner(cell: str) -> tuple[float, float]:
 
 def _align(place: float, low: str, high: str) -> str:
     return low if place < 0.3 else high if place > 0.7 else "center"
-
-
-def _thousands(value: float, _: object) -> str:
-    return f"{value:,.10g}".replace("-", "−")
