@@ -150,14 +150,6 @@ def _weights(customers: pd.DataFrame) -> FloatArray | None:
     return weights
 
 
-def weighted_sum(histories: Histories, values: FloatArray) -> float:
-    """Sum over customers of what each history contributes.
-
-    Not a matrix product: BLAS would start threads for a millisecond of work, and its sums depend on how many.
-    """
-    return float((histories.n_customers * values).sum())
-
-
 def check_histories(customers: pd.DataFrame) -> FloatArray:
     """Return n_repeat, t_last and t_observed as rows, in days, once every history in them is possible.
 

@@ -195,20 +195,17 @@ def forecast_origins(
     `compare_forecast` for customers with complete histories, index (origin, quantity). Without a season a
     forecast from the end of the strong months is too high, since many have just bought.
     """
-    from crm_analysis.customers import split_holdout  # reads a log, and so needs the engine
-
     tables = {}
     for origin in origins:
         until = (pd.Timestamp(origin) + pd.DateOffset(months=months)).date()
-        calibration, holdout = split_holdout(log, at=origin, until=until)
+        calibration, holdout = season.split(log, at=origin, until=until)
         complete = calibration["history_complete"]
         if not complete.any():
             raise DataError(
                 f"forecast_origins: at {origin} none of {len(complete)} customers has a complete history; "
                 "take later origins, or tell the door that the log is a closed cohort"
             )
-        calibration = season.on_clock(calibration[complete], observed_until=origin)
-        holdout = season.holdout_on_clock(holdout[complete], observed_until=origin)
+        calibration, holdout = calibration[complete], holdout[complete]
         amounts = spend(calibration) if spend is not None else None
         tables[pd.Timestamp(origin)] = compare_forecast(
             calibration, holdout, purchases=fit(calibration), spend=amounts

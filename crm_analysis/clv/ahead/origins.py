@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from crm_analysis.clv.ahead.holdout import holdout_horizon
 from crm_analysis.clv.ahead.look_back import LookBack
 from crm_analysis.clv.ahead.outlook import Models, fit_models
 from crm_analysis.clv.ahead.season import NO_SEASON, Season
-from crm_analysis.customers import split_holdout
+from crm_analysis.clv.models.purchases import PurchaseModel
 
 if TYPE_CHECKING:
     from crm_analysis.doors.transactions import Transactions
@@ -45,6 +46,19 @@ class Origin:
         """What they did then."""
         return self.happened[self.known["history_complete"]]
 
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Log of the probability that each model gave to what each of them did; customers x models."""
+        return pd.DataFrame(
+            {name: self._score(fit.model) for name, fit in self.models.purchases.items()},
+            index=self.calibration.index,
+        )
+
+    def _score(self, model: PurchaseModel) -> np.ndarray:
+        happened, horizon = self.holdout["n_holdout"], holdout_horizon(self.holdout)
+        said = model.count_probability(self.calibration, happened, horizon=horizon)
+        return np.log(np.maximum(said.to_numpy(), np.finfo(float).tiny))
+
 
 def revisit(
     log: Transactions, *, look_backs: Sequence[LookBack], season: Season = NO_SEASON, k: int = 1
@@ -68,12 +82,7 @@ def log_scores(origins: Sequence[Origin]) -> pd.DataFrame:
     DataFrame, index origin (last day known), one column per model that was fitted at any: mean over customers
     of log P(number of purchase days), higher is better; missing where the model was not determined.
     """
-    rows = {
-        pd.Timestamp(origin.look_back.at): {
-            name: float(_scores(fit.model, origin).mean()) for name, fit in origin.models.purchases.items()
-        }
-        for origin in origins
-    }
+    rows = {pd.Timestamp(origin.look_back.at): origin.scores.mean() for origin in origins}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("origin")
 
 
@@ -82,28 +91,17 @@ def difference(origins: Sequence[Origin], *, better: str, worse: str) -> tuple[f
 
     A customer seen from several origins counts once: the error is of the customers' sums.
     """
-    tables = [
-        pd.Series(
-            _scores(origin.models.purchases[better].model, origin)
-            - _scores(origin.models.purchases[worse].model, origin),
-            origin.calibration.index,
-        )
-        for origin in origins
-        if {better, worse} <= set(origin.models.purchases)
-    ]
-    gains = pd.concat(tables)
+    gains = pd.concat(
+        [
+            origin.scores[better] - origin.scores[worse]
+            for origin in origins
+            if {better, worse} <= set(origin.scores)
+        ]
+    )
     of_customers = gains.groupby(level=0).sum() - gains.mean() * gains.groupby(level=0).size()
     return float(gains.mean()), float(np.sqrt((of_customers**2).sum()) / len(gains))
 
 
 def _origin(log: Transactions, back: LookBack, season: Season, k: int) -> Origin:
-    known, happened = split_holdout(log, at=back.at, until=back.until)
-    on_clock = season.on_clock(known, observed_until=back.at)
-    models = fit_models(on_clock[on_clock["history_complete"]], k=k)
-    return Origin(back, on_clock, season.holdout_on_clock(happened, observed_until=back.at), models)
-
-
-def _scores(model: Any, origin: Origin) -> np.ndarray:
-    happened = origin.holdout["n_holdout"]
-    said = model.count_probability(origin.calibration, happened, horizon=holdout_horizon(origin.holdout))
-    return np.log(np.maximum(said.to_numpy(), np.finfo(float).tiny))
+    known, happened = season.split(log, at=back.at, until=back.until)
+    return Origin(back, known, happened, fit_models(known[known["history_complete"]], k=k))

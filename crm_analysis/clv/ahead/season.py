@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ import pandas as pd
 from crm_analysis.clv.histories import FloatArray
 from crm_analysis.clv.units import CLOCK, horizon_days
 from crm_analysis.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.transactions import Transactions
 
 MONTH_DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 Day = str | date
@@ -78,6 +81,13 @@ class Season:
         on_clock = customers.assign(t_last=t_last, t_observed=np.maximum(t_observed, t_last))
         on_clock.attrs[CLOCK] = self.index
         return on_clock
+
+    def split(self, log: Transactions, *, at: Day, until: Day) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the two tables of `split_holdout`, on this clock."""
+        from crm_analysis.customers import split_holdout  # reads a log, and so needs the engine
+
+        known, happened = split_holdout(log, at=at, until=until)
+        return self.on_clock(known, observed_until=at), self.holdout_on_clock(happened, observed_until=at)
 
     def holdout_on_clock(self, holdout: pd.DataFrame, *, observed_until: Day) -> pd.DataFrame:
         """Return a holdout (see `split_holdout`) with its duration in days of the season's clock.

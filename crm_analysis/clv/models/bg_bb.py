@@ -101,12 +101,6 @@ class BgBb(PurchaseModel):
         held = np.minimum(generator.geometric(np.maximum(leaves, 1e-12)) - 1, int(ahead))
         return generator.binomial(held, buys)
 
-    def _stays(self, known: Histories) -> FloatArray:
-        return np.ones_like(known.n_repeat)
-
-    def _time_scale(self, known: Histories) -> FloatArray:
-        return self.delta + known.t_observed
-
     def _expected_pairs(self, known: Histories, ahead: float) -> FloatArray:
         a, b = self._beta(known)
         twice = a * (a + 1) / ((a + b) * (a + b + 1))

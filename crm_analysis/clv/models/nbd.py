@@ -69,9 +69,6 @@ class Nbd(PoissonModel):
         rate = generator.gamma(self.r + histories.n_repeat) / (self.alpha + histories.t_observed)
         return generator.poisson(rate * ahead)
 
-    def _stays(self, known: Histories) -> FloatArray:
-        return np.ones_like(known.n_repeat)
-
     def _time_scale(self, known: Histories) -> FloatArray:
         return self.alpha + known.t_observed
 

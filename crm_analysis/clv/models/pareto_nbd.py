@@ -115,9 +115,6 @@ class ParetoNbd(PoissonModel):
             life = generator.exponential(size=len(rate)) / leaving
         return generator.poisson(rate * np.minimum(life, ahead))
 
-    def _stays(self, known: Histories) -> FloatArray:
-        return np.ones_like(known.n_repeat)
-
     def _time_scale(self, known: Histories) -> FloatArray:
         return self.beta + known.t_observed
 

@@ -26,9 +26,9 @@ class PoissonModel(PurchaseModel):
     def _rate(self, known: Histories, ahead: FloatArray) -> FloatArray:
         """Purchases expected per unit of time at moments `ahead`, shape (rows or 1, moments), given alive."""
 
-    @abstractmethod
     def _stays(self, known: Histories) -> FloatArray:
-        """P(still alive just after the next purchase), given alive before it."""
+        """P(still alive just after the next purchase), given alive before it; by default 1."""
+        return np.ones_like(known.n_repeat)
 
     @abstractmethod
     def _time_scale(self, known: Histories) -> FloatArray:
