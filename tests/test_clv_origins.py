@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from clv_cases import cdnow, cdnow_days, cdnow_holdout
 
+from crm_analysis import customers
 from crm_analysis.clv.ahead import origins as past
 from crm_analysis.clv.ahead.look_back import LookBack
 from crm_analysis.clv.ahead.origins import Origin, difference, log_scores, revisit
-from crm_analysis.clv.ahead.outlook import Models, fit_models
+from crm_analysis.clv.ahead.outlook import Models
 from crm_analysis.clv.ahead.season import given_season
-from crm_analysis.clv.models.bg_nbd import BgNbd
+from crm_analysis.clv.models.bg_nbd import BgNbd, fit_bg_nbd
 from crm_analysis.clv.models.pareto_nbd import ParetoNbd
 from crm_analysis.doors.transactions import read_transactions
 
@@ -87,7 +88,7 @@ def test_revisiting_fits_with_what_was_known_then():
         closed_cohort=True,
     )
     found = revisit(log, look_backs=[BACK])[0]
-    known = fit_models(cdnow(), only=["BG/NBD"]).purchases["BG/NBD"].model
+    known = fit_bg_nbd(cdnow()).model
     assert found.models.purchases["BG/NBD"].model.parameters == pytest.approx(known.parameters)
     assert found.holdout["n_holdout"].sum() == 1882
     slow_year = given_season([1.0] * 9 + [0.5] * 3)
@@ -106,7 +107,7 @@ def test_what_happened_is_of_those_who_are_scored():
 
 def test_models_of_the_past_are_fitted_to_complete_histories(monkeypatch):
     half, fitted = cdnow().assign(history_complete=cdnow()["n_repeat"] > 0), []
-    monkeypatch.setattr(past, "split_holdout", lambda *_, **__: (half, cdnow_holdout()))
+    monkeypatch.setattr(customers, "split_holdout", lambda *_, **__: (half, cdnow_holdout()))
     monkeypatch.setattr(past, "fit_models", lambda customers, k: fitted.append((len(customers), k)))
     revisit(None, look_backs=[BACK], k=3)
     assert fitted == [(half["history_complete"].sum(), 3)]

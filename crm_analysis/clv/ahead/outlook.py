@@ -65,18 +65,15 @@ def is_model(name: str) -> bool:
     return name in MODELS or name.startswith(ON_SCHEDULE)
 
 
-def fit_models(customers: pd.DataFrame, *, k: int = 1, only: Sequence[str] = ()) -> Models:
+def fit_models(customers: pd.DataFrame, *, k: int = 1) -> Models:
     """Fit every model that the customers determine, and say why not of the others.
 
     Parameters
     ----------
     k : above 1, MBG/CNBD-k is tried too: purchases come in k steps, so that they are on schedule.
-    only : names of the purchase models to fit; by default all.
     """
     purchases, refused = {}, {}
     for name, fit in _known(k).items():
-        if only and name not in only:
-            continue
         try:
             purchases[name] = fit(customers)
         except FitError as error:
