@@ -11,16 +11,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_analysis.funnel.ageing.by_age import (
         Incidence,
-        Speed,
-        aalen_johansen,
-        compare_speed,
         incidence,
+    )
+    from crm_analysis.funnel.ageing.cumulative import (
+        aalen_johansen,
+    )
+    from crm_analysis.funnel.ageing.gray import (
+        GrayTest,
+        gray_test,
+    )
+    from crm_analysis.funnel.ageing.maturity import (
         maturity_window,
     )
-    from crm_analysis.funnel.comparing.gaps import Gap, compare
-    from crm_analysis.funnel.counting.counts import StageCounts, side_by_side, transitions
-    from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
-    from crm_analysis.funnel.telling.findings import finding
+    from crm_analysis.funnel.ageing.speeds import (
+        Speed,
+        compare_speed,
+    )
+    from crm_analysis.funnel.ageing.waits import (
+        days_to_win,
+    )
+    from crm_analysis.funnel.comparing.gaps import (
+        Gap,
+        compare,
+    )
+    from crm_analysis.funnel.counting.counts import (
+        StageCounts,
+        side_by_side,
+        transitions,
+    )
+    from crm_analysis.funnel.counting.stage_history import (
+        count_stages,
+        count_wins,
+    )
+    from crm_analysis.funnel.telling.findings import (
+        finding,
+    )
     from crm_analysis.rates import (
         holm,
         newcombe,
@@ -32,18 +57,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Gap": "funnel.comparing.gaps",
+    "GrayTest": "funnel.ageing.gray",
     "Incidence": "funnel.ageing.by_age",
-    "Speed": "funnel.ageing.by_age",
+    "Speed": "funnel.ageing.speeds",
     "StageCounts": "funnel.counting.counts",
-    "aalen_johansen": "funnel.ageing.by_age",
+    "aalen_johansen": "funnel.ageing.cumulative",
     "compare": "funnel.comparing.gaps",
-    "compare_speed": "funnel.ageing.by_age",
+    "compare_speed": "funnel.ageing.speeds",
     "count_stages": "funnel.counting.stage_history",
     "count_wins": "funnel.counting.stage_history",
+    "days_to_win": "funnel.ageing.waits",
     "finding": "funnel.telling.findings",
+    "gray_test": "funnel.ageing.gray",
     "holm": "rates",
     "incidence": "funnel.ageing.by_age",
-    "maturity_window": "funnel.ageing.by_age",
+    "maturity_window": "funnel.ageing.maturity",
     "newcombe": "rates",
     "sample_size": "rates",
     "score_test": "rates",
@@ -55,6 +83,7 @@ _HOMES = {
 
 __all__ = [
     "Gap",
+    "GrayTest",
     "Incidence",
     "Speed",
     "StageCounts",
@@ -63,7 +92,9 @@ __all__ = [
     "compare_speed",
     "count_stages",
     "count_wins",
+    "days_to_win",
     "finding",
+    "gray_test",
     "holm",
     "incidence",
     "maturity_window",

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.ageing.by_age import maturity_window
+from crm_analysis.funnel.ageing.maturity import maturity_window
 from crm_analysis.funnel.counting.counts import LOST, Order, StageCounts, assemble, from_plain_counts
 from crm_analysis.workspace import parse_length
 

@@ -6,7 +6,7 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-from crm_analysis.funnel.ageing.by_age import Speed
+from crm_analysis.funnel.ageing.speeds import Speed
 from crm_analysis.funnel.comparing.gaps import Gap
 from crm_analysis.rates import normal_quantile
 
