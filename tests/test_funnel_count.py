@@ -62,7 +62,7 @@ def test_counts_by_hand(counts):
 
 
 def test_counts_as_recorded_by_hand():
-    counts = count_stages(pipeline_of(entries_of(DEALS)), window="60 days", order="as recorded")
+    counts = count_stages(pipeline_of(entries_of(DEALS)), window="60 days", skipped="as recorded")
     assert numbers(counts) == {
         "Lead": [7, 6, 0, 0, 1, 1],
         "Qualified": [4, 2, 1, 0, 1, 1],
@@ -193,11 +193,11 @@ def through_the_door(entries):
     )
 
 
-@pytest.mark.parametrize("order", ["ordered", "as recorded"])
-def test_counts_by_hand_through_the_door(order):
+@pytest.mark.parametrize("skipped", ["imputed", "as recorded"])
+def test_counts_by_hand_through_the_door(skipped):
     entries = entries_of(DEALS)
     by_hand, read = (
-        count_stages(pipeline, window="60 days", order=order)
+        count_stages(pipeline, window="60 days", skipped=skipped)
         for pipeline in (pipeline_of(entries), through_the_door(entries))
     )
     pd.testing.assert_frame_equal(read.table, by_hand.table)
@@ -254,8 +254,8 @@ def test_impossible_counts_are_refused(given, error, message):
 
 def test_misspelt_arguments_are_refused():
     pipeline = pipeline_of(entries_of(DEALS))
-    with pytest.raises(ConfigError, match="order 'any'; expected 'ordered' or 'as recorded'"):
-        count_stages(pipeline, order="any")
+    with pytest.raises(ConfigError, match="skipped 'any'; expected 'imputed'"):
+        count_stages(pipeline, skipped="any")
     with pytest.raises(ConfigError, match="length '60'"):
         count_stages(pipeline, window="60")
     with pytest.raises(ConfigError, match="at least one day"):
@@ -305,7 +305,7 @@ def test_what_holds_for_any_pipeline(drawn, days, random):
     old = created[created <= SNAPSHOT - dt.timedelta(days=days)]
     assert counts.counts[0] == len(old)
     assert counts.n_not_yet_known == len(created) - len(old)
-    recorded = count_stages(pipeline, window=f"{days} days", order="as recorded")
+    recorded = count_stages(pipeline, window=f"{days} days", skipped="as recorded")
     assert (recorded.table["n_entered"] <= counts.table["n_entered"]).all()
     # The order in which opportunities lie in the file changes nothing.
     names = list(dict.fromkeys(entries["opportunity_id"]))

@@ -203,8 +203,8 @@ def _check_stages(a: StageCounts, b: StageCounts) -> None:
         raise ConfigError(
             f"funnel: stages differ: {list(a.stages)} and {list(b.stages)}; rename or merge them"
         )
-    if {a.order, b.order} != {"ordered"}:
-        raise ConfigError("funnel: a split needs nested stages; count both firms with order='ordered'")
+    if not (a.nested and b.nested):
+        raise ConfigError("funnel: a split needs nested stages; count both firms with skipped='imputed'")
     if empty := [name for name, c in (("a", a), ("b", b)) if c.counts[0] == 0]:
         raise DataError(f"funnel: firm {' and '.join(empty)} has no entrants, so there is nothing to compare")
 

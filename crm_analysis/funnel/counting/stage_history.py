@@ -17,7 +17,7 @@ import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.ageing.maturity import maturity_window
-from crm_analysis.funnel.counting.counts import LOST, Order, StageCounts, assemble, from_plain_counts
+from crm_analysis.funnel.counting.counts import LOST, Skipped, StageCounts, assemble, from_plain_counts
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def count_stages(
     pipeline: Pipeline | Sequence[int],
     *,
     window: str | None = None,
-    order: Order = "ordered",
+    skipped: Skipped = "imputed",
     entered_from: dt.date | str | None = None,
     entered_until: dt.date | str | None = None,
     stages: Sequence[str] | None = None,
@@ -44,7 +44,7 @@ def count_stages(
     pipeline : what a door returned; or the counts themselves, from first stage to wins.
     window : a length in whole days, "90 days". Where not given, the age by which 95% of the wins that happen
         have happened (`maturity_window`), learnt from the whole pipeline.
-    order : "ordered": reaching a stage implies having entered all earlier ones, whether they were recorded
+    skipped : "imputed": reaching a stage implies having entered all earlier ones, whether they were recorded
         or not (created in a late stage, straight wins). "as recorded": a stage counts where its own entry is
         recorded, so that counts need not fall from stage to stage.
     entered_from, entered_until : first and last creation date looked at, both included; all where not given.
@@ -59,8 +59,8 @@ def count_stages(
     ConfigError
         An argument is misspelt.
     """
-    if order not in ("ordered", "as recorded"):
-        raise ConfigError(f"funnel: order {order!r}; expected 'ordered' or 'as recorded'")
+    if skipped not in ("imputed", "as recorded"):
+        raise ConfigError(f"funnel: skipped {skipped!r}; expected 'imputed' or 'as recorded'")
     if isinstance(pipeline, Sequence | np.ndarray):
         return from_plain_counts(list(pipeline), stages=stages, level=level)
     if not pipeline.furthest_known:
@@ -70,13 +70,13 @@ def count_stages(
         )
     days = _days(window or maturity_window(pipeline))
     members = _judge(pipeline, days, entered_from=entered_from, entered_until=entered_until)
-    reached = _reached(pipeline, days, each_stage=order == "as recorded")
+    reached = _reached(pipeline, days, each_stage=skipped == "as recorded")
     members = members.join(reached).fillna({"furthest": 0, "last": 0}).astype({"furthest": int, "last": int})
     members["furthest"] = members["furthest"].clip(lower=0)
     if "amount_then" in members:
         members["amount"] = members["amount_then"].fillna(members["amount"])
     return assemble(
-        members, tuple(pipeline.stages), order=order, days=days, learnt=window is None, level=level
+        members, tuple(pipeline.stages), skipped=skipped, days=days, learnt=window is None, level=level
     )
 
 
@@ -99,7 +99,7 @@ def count_wins(
     members["furthest"] = won.astype(int)
     members["last"] = np.select([won, lost], [1, LOST], default=0)
     stages = (pipeline.stages[0], pipeline.stages[-1])
-    return assemble(members, stages, order="ordered", days=days, learnt=window is None, level=level)
+    return assemble(members, stages, days=days, learnt=window is None, level=level)
 
 
 def _days(window: str) -> int:
