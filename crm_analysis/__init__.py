@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crm_analysis import base, clv, errors, figures, funnel, report, rfm, selection, simulate
     from crm_analysis.customers import customer_table, split_holdout, summarise_customers
     from crm_analysis.doors.customers import check_customers, read_customers
+    from crm_analysis.doors.events import check_events, read_events
     from crm_analysis.doors.pipeline import check_pipeline, read_pipeline
     from crm_analysis.doors.rates import read_rates
     from crm_analysis.doors.store import open_workspace
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 _ROOMS = ("base", "clv", "errors", "figures", "funnel", "report", "rfm", "selection", "simulate")
 _HOMES = {
     "check_customers": "doors.customers",
+    "check_events": "doors.events",
     "check_pipeline": "doors.pipeline",
     "check_transactions": "doors.transactions",
     "customer_table": "customers",
     "open_workspace": "doors.store",
     "Period": "workspace",
     "read_customers": "doors.customers",
+    "read_events": "doors.events",
     "read_pipeline": "doors.pipeline",
     "read_rates": "doors.rates",
     "read_transactions": "doors.transactions",
@@ -38,6 +41,7 @@ __all__ = [
     "Period",
     "base",
     "check_customers",
+    "check_events",
     "check_pipeline",
     "check_transactions",
     "clv",
@@ -47,6 +51,7 @@ __all__ = [
     "funnel",
     "open_workspace",
     "read_customers",
+    "read_events",
     "read_pipeline",
     "read_rates",
     "read_transactions",

@@ -121,7 +121,7 @@ def test_tables_in_tables_and_several_tables(tmp_path):
         (b"[]\n", "this is JSON"),
         ('{"data": []}'.encode("utf-16"), "this is JSON"),
         (b"PK\x03\x04", "the file is damaged"),
-        (b"\x1f\x8b\x08\x00", "compressed (gzip); unpack it first"),
+        (b"\x1f\x8b\x08\x00", "compressed (gzip) and damaged"),
         (b"%PDF-1.7", "is a PDF"),
         (b"MIME-Version: 1.0\r\n", "a web archive (MHTML)"),
     ],

@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.verdict import Consequence, Defect, Verdict
 
-Kind = Literal["id", "text", "money", "number", "time", "day", "flag"]
+Kind = Literal["id", "text", "money", "number", "time", "day", "flag", "as it is"]
 N_EXAMPLES = 3
 # Column of a table that marks rows which are totals of the others, where there are any.
 TOTAL = "source_total"
@@ -33,7 +33,7 @@ class Column:
     """A column of a canonical table.
 
     kind : "id" and "text" become text, "money" decimal(18,4), "number" float64, "time" a local timestamp,
-        "day" a date, "flag" a boolean.
+        "day" a date, "flag" a boolean; "as it is" keeps the type that the source has.
     """
 
     name: str

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crm_analysis.doors.sources.databases import open_database, open_duckdb, open_sqlite
 from crm_analysis.doors.sources.frames import open_frame
+from crm_analysis.doors.sources.gzipped import GZIP, unpacked
 from crm_analysis.doors.sources.html import is_html, open_html
 from crm_analysis.doors.sources.opened import Opened, Options, Refusal, held_still, shown
 from crm_analysis.doors.sources.parquet import open_parquet
@@ -34,7 +35,6 @@ OPENERS: dict[bytes, Opener] = {
 }
 # What a file begins with that is not read, and what to say of it.
 OTHERS = {
-    b"\x1f\x8b": "is compressed (gzip); unpack it first",
     b"BZh": "is compressed (bzip2); unpack it first",
     b"\xfd7zXZ": "is compressed (xz); unpack it first",
     b"\x28\xb5\x2f\xfd": "is compressed (zstd); unpack it first",
@@ -129,6 +129,8 @@ def _opener(path: Path) -> Opener:
             return opener
     if head[8:12] == b"DUCK":
         return open_duckdb
+    if head.startswith(GZIP):
+        return _open_gzip
     for start, sentence in OTHERS.items():
         if head.startswith(start):
             raise Refusal(f"the file {sentence}")
@@ -144,6 +146,14 @@ def _opener(path: Path) -> Opener:
     if JSON.match(text):
         raise Refusal("this is JSON; export the table as CSV")
     return open_text
+
+
+def _open_gzip(path: Path, options: Options, engine: ibis.BaseBackend, wanted: list[str]) -> Opened:
+    """Text in a compressed file."""
+    with unpacked(path) as copy:
+        if not is_delimited_text(copy):
+            raise Refusal("the file is compressed (gzip) and holds no text; unpack it first")
+        return open_text(copy, options, engine, wanted)
 
 
 def is_delimited_text(path: Path) -> bool:

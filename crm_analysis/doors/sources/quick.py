@@ -174,7 +174,7 @@ def _guards(found: MappedColumns) -> list[Any] | None:
 
 
 def _proven(column: Column, raw: Any) -> Any:
-    if column.kind in ("id", "text"):
+    if column.kind in ("id", "text", "as it is"):
         return ibis.literal(True)
     shapes = Shapes.of(raw)
     if not shapes.shapes or not shapes.complete:

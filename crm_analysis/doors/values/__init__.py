@@ -39,13 +39,16 @@ def read_column(column: Column, raw: ir.Value, *, habits: Habits, parses_text: b
     Unclear
         The type does not fit, or the text can be read in more than one way.
     """
-    if isinstance(raw.type(), dt.String) and column.kind not in ("id", "text") and not parses_text:
+    words = ("id", "text", "as it is")
+    if isinstance(raw.type(), dt.String) and column.kind not in words and not parses_text:
         raise Unclear(_cast_to_write(column, raw))
     if column.name in PRICES and (raw.type().is_string() or raw.type().is_decimal()):
         return _price(raw, habits)
     reader = {"id": _id, "text": _id, "money": _money, "number": _number, "time": _time, "day": _day}
-    if column.kind == "text" and raw.type().is_string() and parses_text:
+    if column.kind in ("text", "as it is") and raw.type().is_string() and parses_text:
         return read_words(raw)
+    if column.kind == "as it is":
+        return _as_it_is(raw, habits, parses_text)
     return reader.get(column.kind, _flag)(raw, habits, parses_text)
 
 
@@ -249,6 +252,24 @@ def _text_time(raw: Any, text: Any, habits: Habits) -> Reading:
 
 def _day(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     return _time(raw, habits, parses_text).mapped(lambda at: at.date())
+
+
+# Anything ------------------------------------------------------------------------------------------------
+
+
+def _as_it_is(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
+    """Value of the type that the source has; times become local ones, and NaN is missing."""
+    kind = raw.type()
+    if kind.is_nested() or kind.is_json() or kind.is_binary():
+        raise Unclear(
+            f"holds {kind}, a plain value was expected; leave it out, or map a part of it in a view"
+        )
+    if kind.is_string():
+        return _id(raw, habits, parses_text)
+    if kind.is_timestamp():
+        return _time(raw, habits, parses_text)
+    value = _finite(raw) if kind.is_floating() else raw
+    return Reading(value, ibis.literal(False), raw, "any value")
 
 
 # Flags ---------------------------------------------------------------------------------------------------
