@@ -34,10 +34,18 @@ if TYPE_CHECKING:
         Gap,
         compare,
     )
+    from crm_analysis.funnel.counting.breakdowns import (
+        attribute,
+        breakdown_table,
+        cohort_table,
+    )
     from crm_analysis.funnel.counting.counts import (
         StageCounts,
         side_by_side,
         transitions,
+    )
+    from crm_analysis.funnel.counting.merging import (
+        merge_stages,
     )
     from crm_analysis.funnel.counting.stage_history import (
         count_stages,
@@ -62,6 +70,9 @@ _HOMES = {
     "Speed": "funnel.ageing.speeds",
     "StageCounts": "funnel.counting.counts",
     "aalen_johansen": "funnel.ageing.cumulative",
+    "attribute": "funnel.counting.breakdowns",
+    "breakdown_table": "funnel.counting.breakdowns",
+    "cohort_table": "funnel.counting.breakdowns",
     "compare": "funnel.comparing.gaps",
     "compare_speed": "funnel.ageing.speeds",
     "count_stages": "funnel.counting.stage_history",
@@ -72,6 +83,7 @@ _HOMES = {
     "holm": "rates",
     "incidence": "funnel.ageing.by_age",
     "maturity_window": "funnel.ageing.maturity",
+    "merge_stages": "funnel.counting.merging",
     "newcombe": "rates",
     "sample_size": "rates",
     "score_test": "rates",
@@ -88,6 +100,9 @@ __all__ = [
     "Speed",
     "StageCounts",
     "aalen_johansen",
+    "attribute",
+    "breakdown_table",
+    "cohort_table",
     "compare",
     "compare_speed",
     "count_stages",
@@ -98,6 +113,7 @@ __all__ = [
     "holm",
     "incidence",
     "maturity_window",
+    "merge_stages",
     "newcombe",
     "sample_size",
     "score_test",
