@@ -20,8 +20,19 @@ if TYPE_CHECKING:
         GrayTest,
         gray_test,
     )
+    from crm_analysis.funnel.ageing.horizons import (
+        won_within,
+    )
+    from crm_analysis.funnel.ageing.late_start import (
+        Truncation,
+        truncation,
+    )
     from crm_analysis.funnel.ageing.maturity import (
         maturity_window,
+    )
+    from crm_analysis.funnel.ageing.same_period import (
+        WonInPeriod,
+        won_in_period,
     )
     from crm_analysis.funnel.ageing.speeds import (
         Speed,
@@ -30,8 +41,10 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.ageing.waits import (
         days_to_win,
     )
-    from crm_analysis.funnel.comparing.gaps import (
+    from crm_analysis.funnel.comparing.gap import (
         Gap,
+    )
+    from crm_analysis.funnel.comparing.two_firms import (
         compare,
     )
     from crm_analysis.funnel.counting.breakdowns import (
@@ -51,8 +64,44 @@ if TYPE_CHECKING:
         count_stages,
         count_wins,
     )
+    from crm_analysis.funnel.pipeline.absorbing import (
+        AbsorbingChain,
+        absorbing_chain,
+    )
+    from crm_analysis.funnel.pipeline.losses import (
+        LostReasons,
+        compare_lost_reasons,
+        lost_reasons,
+    )
+    from crm_analysis.funnel.pipeline.moving import (
+        StageChain,
+        stage_chain,
+    )
+    from crm_analysis.funnel.pipeline.staying import (
+        aged,
+        flow_check,
+        time_in_stages,
+    )
+    from crm_analysis.funnel.pipeline.velocities import (
+        Velocity,
+        split_velocity,
+        velocity,
+    )
+    from crm_analysis.funnel.pipeline.winning import (
+        win_rates,
+    )
+    from crm_analysis.funnel.telling.comparisons import (
+        Comparison,
+        compare_firms,
+    )
     from crm_analysis.funnel.telling.findings import (
         finding,
+    )
+    from crm_analysis.funnel.telling.hints import (
+        hints,
+    )
+    from crm_analysis.funnel.telling.merged import (
+        merge_opposed,
     )
     from crm_analysis.rates import (
         holm,
@@ -64,63 +113,109 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "Gap": "funnel.comparing.gaps",
+    "AbsorbingChain": "funnel.pipeline.absorbing",
+    "Comparison": "funnel.telling.comparisons",
+    "Gap": "funnel.comparing.gap",
     "GrayTest": "funnel.ageing.gray",
     "Incidence": "funnel.ageing.by_age",
+    "LostReasons": "funnel.pipeline.losses",
     "Speed": "funnel.ageing.speeds",
+    "StageChain": "funnel.pipeline.moving",
     "StageCounts": "funnel.counting.counts",
+    "Truncation": "funnel.ageing.late_start",
+    "Velocity": "funnel.pipeline.velocities",
+    "WonInPeriod": "funnel.ageing.same_period",
     "aalen_johansen": "funnel.ageing.cumulative",
+    "absorbing_chain": "funnel.pipeline.absorbing",
+    "aged": "funnel.pipeline.staying",
     "attribute": "funnel.counting.breakdowns",
     "breakdown_table": "funnel.counting.breakdowns",
     "cohort_table": "funnel.counting.breakdowns",
-    "compare": "funnel.comparing.gaps",
+    "compare": "funnel.comparing.two_firms",
+    "compare_firms": "funnel.telling.comparisons",
+    "compare_lost_reasons": "funnel.pipeline.losses",
     "compare_speed": "funnel.ageing.speeds",
     "count_stages": "funnel.counting.stage_history",
     "count_wins": "funnel.counting.stage_history",
     "days_to_win": "funnel.ageing.waits",
     "finding": "funnel.telling.findings",
+    "flow_check": "funnel.pipeline.staying",
     "gray_test": "funnel.ageing.gray",
+    "hints": "funnel.telling.hints",
     "holm": "rates",
     "incidence": "funnel.ageing.by_age",
+    "lost_reasons": "funnel.pipeline.losses",
     "maturity_window": "funnel.ageing.maturity",
+    "merge_opposed": "funnel.telling.merged",
     "merge_stages": "funnel.counting.merging",
     "newcombe": "rates",
     "sample_size": "rates",
     "score_test": "rates",
     "side_by_side": "funnel.counting.counts",
     "smallest_visible_difference": "rates",
+    "split_velocity": "funnel.pipeline.velocities",
+    "stage_chain": "funnel.pipeline.moving",
+    "time_in_stages": "funnel.pipeline.staying",
     "transitions": "funnel.counting.counts",
+    "truncation": "funnel.ageing.late_start",
+    "velocity": "funnel.pipeline.velocities",
     "wilson": "rates",
+    "win_rates": "funnel.pipeline.winning",
+    "won_in_period": "funnel.ageing.same_period",
+    "won_within": "funnel.ageing.horizons",
 }
 
 __all__ = [
+    "AbsorbingChain",
+    "Comparison",
     "Gap",
     "GrayTest",
     "Incidence",
+    "LostReasons",
     "Speed",
+    "StageChain",
     "StageCounts",
+    "Truncation",
+    "Velocity",
+    "WonInPeriod",
     "aalen_johansen",
+    "absorbing_chain",
+    "aged",
     "attribute",
     "breakdown_table",
     "cohort_table",
     "compare",
+    "compare_firms",
+    "compare_lost_reasons",
     "compare_speed",
     "count_stages",
     "count_wins",
     "days_to_win",
     "finding",
+    "flow_check",
     "gray_test",
+    "hints",
     "holm",
     "incidence",
+    "lost_reasons",
     "maturity_window",
+    "merge_opposed",
     "merge_stages",
     "newcombe",
     "sample_size",
     "score_test",
     "side_by_side",
     "smallest_visible_difference",
+    "split_velocity",
+    "stage_chain",
+    "time_in_stages",
     "transitions",
+    "truncation",
+    "velocity",
     "wilson",
+    "win_rates",
+    "won_in_period",
+    "won_within",
 ]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from crm_analysis.errors import DataError
 from crm_analysis.funnel.ageing.ends import ENDINGS
-from crm_analysis.rates import normal_quantile, wilson
+from crm_analysis.rates import normal_quantile
 
 MIN_AT_RISK = 10
 
@@ -57,11 +57,12 @@ def aalen_johansen(
     if not (ended["age_days"] >= 0).all():
         wrong = int((~(ended["age_days"] >= 0)).sum())
         raise DataError(f"incidence: {wrong} of {len(ended)} ages are missing or below 0; expected days >= 0")
-    counts = ended.pivot_table(index="age_days", columns="outcome", values="n", aggfunc="sum", fill_value=0)
-    counts = counts.reindex(index=counts.index.union([0]), columns=list(ENDINGS), fill_value=0)
-    counts = counts.astype("int64").rename_axis(index="age_days")
+    ages, place = np.unique(np.append(ended["age_days"].to_numpy(), 0), return_inverse=True)
+    cells = {kind: np.where(ended["outcome"] == kind, ended["n"], 0) for kind in ENDINGS}
+    sums = {kind: np.bincount(place[:-1], weights=n, minlength=len(ages)) for kind, n in cells.items()}
+    counts = pd.DataFrame(sums, index=pd.Index(ages, name="age_days")).astype("int64")
     at_risk = counts.sum(axis=1)[::-1].cumsum()[::-1]
-    curve = counts.add_prefix("n_").rename_axis(columns=None)
+    curve = counts.add_prefix("n_")
     curve.insert(0, "n_at_risk", at_risk)
     for kind in ("won", "lost"):
         curve[kind], curve[f"{kind}_se"] = _share_and_se(at_risk, counts, kind)
@@ -119,9 +120,11 @@ def share_ends(
     inner = np.where(inside, value, 0.5)
     width = normal_quantile(level) * spread / (inner * np.log(inner))
     low, high = inner ** np.exp(-width), inner ** np.exp(width)
-    for i in np.flatnonzero(~inside):
-        low[i], high[i] = wilson(round(value[i]) * at_risk[i], n=at_risk[i], level=level)
-    return low, high
+    # Wilson's ends of none and of all: 0 to z^2 / (n + z^2), and its mirror image.
+    room = normal_quantile(level) ** 2 / (at_risk + normal_quantile(level) ** 2)
+    none, all_ = ~inside & (value < 0.5), ~inside & (value >= 0.5)
+    low = np.select([none, all_], [0.0, np.where(at_risk > 0, 1 - room, 0.0)], default=low)
+    return low, np.select([none, all_], [np.where(at_risk > 0, room, 1.0), 1.0], default=high)
 
 
 def _share_and_se(at_risk: pd.Series, counts: pd.DataFrame, kind: str) -> tuple[np.ndarray, np.ndarray]:
