@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib import import_module
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,33 @@ from crm_analysis.errors import DataError
 def normal_quantile(level: float) -> float:
     """Half width, in standard errors, of a two-sided interval that holds `level` of a normal distribution."""
     return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def t_quantile(level: float, *, df: float) -> float:
+    """The same for a t distribution; the normal one where `df` is infinite."""
+    if math.isinf(df):
+        return normal_quantile(level)
+    return float(_special().stdtrit(df, 0.5 + level / 2))
+
+
+def level_of(quantile: float) -> float:
+    """Level of the normal interval of so many standard errors: the inverse of `normal_quantile`."""
+    return math.erf(quantile / math.sqrt(2))
+
+
+def t_test(t: float, *, df: float) -> float:
+    """Two-sided p of a statistic with `df` degrees of freedom; normal where they are infinite."""
+    return math.erfc(abs(t) / math.sqrt(2)) if math.isinf(df) else float(2 * _special().stdtr(df, -abs(t)))
+
+
+def pooled_degrees(variances: Sequence[float], dfs: Sequence[float]) -> float:
+    """Degrees of freedom of a sum of independent variances, each with its own.
+
+    Source: Satterthwaite (1946), Biometrics Bulletin 2:110.
+    """
+    total = sum(variances)
+    unsure = sum(v**2 / df for v, df in zip(variances, dfs, strict=True))
+    return total**2 / unsure if unsure > 0 else math.inf
 
 
 def wilson(k: float, *, n: float, level: float = 0.95) -> tuple[float, float]:
@@ -127,3 +156,7 @@ def sample_size(rate_a: float, rate_b: float, *, wanted_power: float = 0.8, leve
     spread_equal = normal_quantile(level) * math.sqrt(2 * pooled * (1 - pooled))
     spread = NormalDist().inv_cdf(wanted_power) * math.sqrt(rate_a * (1 - rate_a) + rate_b * (1 - rate_b))
     return ((spread_equal + spread) / (rate_a - rate_b)) ** 2
+
+
+def _special() -> Any:
+    return import_module("scipy.special")

@@ -7,7 +7,7 @@ from statistics import NormalDist
 from typing import Any
 
 from crm_analysis.funnel.ageing.speeds import Speed
-from crm_analysis.funnel.comparing.gaps import Gap
+from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.rates import normal_quantile
 
 CLEARLY_LARGEST = 0.8

@@ -1,0 +1,134 @@
+"""One firm's opportunities as a comparison needs them: how far each came, its amount, and whose it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.errors import DataError
+from crm_analysis.funnel.comparing.gap import Counts
+from crm_analysis.funnel.counting.counts import StageCounts
+from crm_analysis.funnel.counting.stage_history import count_stages
+
+CLUSTERS = ("owner", "account_id")
+
+
+@dataclass(frozen=True, eq=False)
+class Firm:
+    """Counts of a firm and, where they came from a pipeline, the opportunities behind them.
+
+    counts : opportunities that entered each stage, shape (K + 1,).
+    n_entrants : opportunities created in the period, the ones too young to judge included.
+    deal_values : amounts of won opportunities.
+    reach : number of the furthest stage of each judged opportunity, shape (n,); None for plain counts.
+    amount : of each won opportunity with an amount, else NaN; shape (n,).
+    owner, account_id : whose each one is, as labels, missing where not known; shape (n,), or None.
+    """
+
+    stages: tuple[str, ...]
+    counts: np.ndarray
+    n_entrants: int
+    deal_values: np.ndarray
+    window_days: int | None = None
+    reach: np.ndarray | None = None
+    amount: np.ndarray | None = None
+    owner: np.ndarray | None = None
+    account_id: np.ndarray | None = None
+
+    def labels(self, cluster: str) -> np.ndarray | None:
+        """Labels of "owner" or "account_id"."""
+        return self.owner if cluster == "owner" else self.account_id
+
+    def take(self, chosen: np.ndarray) -> Firm:
+        """Return the firm with some of its judged opportunities; those too young to judge stay."""
+        assert self.reach is not None
+        assert self.amount is not None
+        reach, amount = self.reach[chosen], self.amount[chosen]
+        return replace(
+            self,
+            counts=_counts(reach, len(self.stages)),
+            n_entrants=self.n_entrants - int(len(self.reach) - len(reach)),
+            deal_values=amount[~np.isnan(amount)],
+            reach=reach,
+            amount=amount,
+            owner=None if self.owner is None else self.owner[chosen],
+            account_id=None if self.account_id is None else self.account_id[chosen],
+        )
+
+
+def as_counts(counts: Counts, stages: Sequence[str] | None = None) -> StageCounts:
+    """Plain counts as counted ones."""
+    return counts if isinstance(counts, StageCounts) else count_stages(counts, stages=stages)
+
+
+def firm_of(counts: StageCounts) -> Firm:
+    """Return what a comparison needs of counts; the opportunities behind them must be the counted ones."""
+    totals = np.asarray(counts.counts, dtype=float)
+    bare = Firm(
+        stages=counts.stages,
+        counts=totals,
+        n_entrants=counts.n_entrants,
+        deal_values=counts.deal_values.to_numpy(float),
+        window_days=counts.window_days,
+    )
+    if counts.members is None:
+        return bare
+    judged = counts.members[counts.members["judged"] & (counts.members["furthest"] >= 0)]
+    reach = judged["furthest"].to_numpy(int)
+    if not np.array_equal(_counts(reach, len(counts.stages)), totals):
+        raise DataError("funnel: the opportunities behind the counts are not those counted; count them again")
+    return replace(
+        bare,
+        reach=reach,
+        amount=counts.deal_values.reindex(judged.index).to_numpy(float),
+        owner=_labels(judged, "owner"),
+        account_id=_labels(judged, "account_id"),
+    )
+
+
+def pooled(firms: Sequence[Firm], names: Sequence[str]) -> Firm:
+    """Several firms as one; owners and accounts of different firms stay different ones."""
+    owners, accounts = (
+        _joined([_named(firm, name, cluster) for firm, name in zip(firms, names, strict=True)])
+        for cluster in CLUSTERS
+    )
+    return Firm(
+        stages=firms[0].stages,
+        counts=np.sum([firm.counts for firm in firms], axis=0),
+        n_entrants=sum(firm.n_entrants for firm in firms),
+        deal_values=np.concatenate([firm.deal_values for firm in firms]),
+        window_days=firms[0].window_days,
+        reach=_joined([firm.reach for firm in firms]),
+        amount=_joined([firm.amount for firm in firms]),
+        owner=owners,
+        account_id=accounts,
+    )
+
+
+def _counts(reach: np.ndarray, n_stages: int) -> np.ndarray:
+    reached = np.bincount(reach, minlength=n_stages).astype(float)
+    return reached[::-1].cumsum()[::-1]
+
+
+def _labels(members: pd.DataFrame, name: str) -> np.ndarray | None:
+    if name not in members:
+        return None
+    text = members[name].astype("object")
+    return text.where(text.notna() & (text != ""), None).to_numpy()
+
+
+def _named(firm: Firm, name: str, cluster: str) -> np.ndarray | None:
+    labels = firm.labels(cluster)
+    if labels is None:
+        return None if firm.reach is None else np.full(len(firm.reach), None)
+    return np.array([None if label is None else (name, label) for label in labels], dtype=object)
+
+
+def _joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+    there = [array for array in arrays if array is not None]
+    if len(there) < len(arrays):
+        return None
+    return np.concatenate(there)
