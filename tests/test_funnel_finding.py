@@ -9,7 +9,7 @@ import pytest
 from pipelines import pipeline_of
 
 import crm_analysis as crm
-from crm_analysis.funnel import compare, compare_speed, count_stages, finding, incidence
+from crm_analysis.funnel import compare, compare_speed, count_stages, finding, incidence, sample_size
 
 DATA = Path(__file__).parents[1] / "data"
 STAGES = ("Lead", "Qualified", "Proposal", "Won")
@@ -71,6 +71,45 @@ def test_no_gap():
     assert values["smallest_visible"] == pytest.approx(
         2.8016 * np.sqrt(1000 * (0.1 * 0.9 + 0.098 * 0.902)), rel=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "delta", "key"),
+    [
+        # Identical: 1,000 show no more than +-3.5 points, 4,000 show +-1.8.
+        ([1000, 400, 200], [1000, 400, 200], 0.02, "no_gap"),
+        ([4000, 1600, 800], [4000, 1600, 800], 0.02, "about_the_same"),
+        ([4000, 1600, 800], [4000, 1600, 800], 0.01, "no_gap"),
+        # Beyond chance, and too little to act on.
+        ([400000, 160000, 81000], [400000, 160000, 80000], 0.02, "about_the_same"),
+        # Twice as many is not about the same, though both lie within two points.
+        ([10000, 3000, 240], [10000, 3000, 120], 0.02, "one_stage"),
+    ],
+)
+def test_about_the_same_is_said_where_the_interval_is_narrow(a, b, delta, key):
+    assert finding(compare(a, b, per="1000 entrants"), delta=delta)[0] == key
+
+
+def test_with_more_leads_for_the_money_firms_are_not_about_the_same():
+    a, b = [4000, 1600, 800], [4000, 1600, 800]
+    assert finding(compare(a, b, per="spend", spend_a=1e6, spend_b=1e6))[0] == "no_gap"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "target"),
+    [
+        ([1000, 300, 100], [1000, 305, 98], 0.02),
+        # 6,000 would be enough for two points, not for the difference at hand.
+        ([6500, 2600, 1300], [6500, 2600, 1220], 80 / 6500),
+    ],
+)
+def test_what_is_not_seen_says_how_many_would_show_it(a, b, target):
+    key, values = finding(compare(a, b, per="1000 entrants"))
+    assert key == "no_gap"
+    assert values["target"] == pytest.approx(target)
+    rate = (a[-1] / a[0] + b[-1] / b[0]) / 2
+    assert values["n_needed"] == pytest.approx(sample_size(rate + target / 2, rate - target / 2))
+    assert values["n_needed"] > a[0]
 
 
 def test_more_leads_for_the_money_can_be_the_answer():
@@ -137,7 +176,7 @@ def test_slower_and_lower_is_lower():
 def test_nothing_different_is_no_gap():
     rng = np.random.default_rng(34)
     a, b = simulated(rng, rates=RATES, days=20), simulated(rng, rates=RATES, days=20)
-    assert findings_of(a, b)[0] == "no_gap"
+    assert findings_of(a, b)[0] == "about_the_same"
 
 
 @pytest.mark.parametrize("guilty", [0, 1, 2])

@@ -8,16 +8,19 @@ from typing import Any
 
 from crm_analysis.funnel.ageing.speeds import Speed
 from crm_analysis.funnel.comparing.gap import Gap
-from crm_analysis.rates import normal_quantile
+from crm_analysis.rates import newcombe, normal_quantile, sample_size
 
 CLEARLY_LARGEST = 0.8
 WANTED_POWER = 0.8
+# Differences in the share won that nobody would act on: in points, and of the larger share.
+DELTA = 0.02
+SMALL_PART = 0.1
 # Beyond so many times the data at hand, "collect more" is no advice.
 MOST_TIMES_MORE = 20
 
 
 def finding(
-    gap: Gap, *, speed: Speed | None = None, names: tuple[str, str] = ("A", "B")
+    gap: Gap, *, speed: Speed | None = None, names: tuple[str, str] = ("A", "B"), delta: float = DELTA
 ) -> tuple[str, dict[str, float | str]]:
     """Key of the sentence to say about a gap, and its values.
 
@@ -26,6 +29,7 @@ def finding(
     gap : result of `compare`.
     speed : result of `compare_speed` for the same two firms, where times are known.
     names : of firms a and b.
+    delta : a difference in the share won, 0.02 for two points, within which firms are about the same.
 
     Returns
     -------
@@ -34,6 +38,9 @@ def finding(
     "slower_not_lower" : the interval of the difference in eventual conversion holds 0 and one firm's median
         time to win is longer, its interval leaving out 0; and either the gap's interval holds 0, or the
         row that accounts for most of it is a transition (a window too short for the slower firm).
+    "about_the_same" : the interval of the difference in the share won lies within plus and minus `delta`,
+        and either holds 0 or lies within a tenth of the larger share as well (1.2% is not about the same as
+        2.4%). Asked only where the number of leads plays no part, of counts or per 1,000 entrants.
     "no_gap" : the gap's interval holds 0.
     "one_stage" : one row has a contribution in the direction of the gap whose interval leaves out 0, and is
         the largest with a probability of at least 80%.
@@ -48,7 +55,10 @@ def finding(
     lead), share, share_low, share_high (of the gap), p_largest.
     "tie", "tie_need_more" add transition_1, transition_2, share_1, share_2, share_both, p_largest (of the
     first); "tie_need_more" adds n_more (entrants a firm, beyond the mean of those at hand).
-    "no_gap" adds smallest_visible (the gap that would have been seen with a probability of 80%).
+    "about_the_same" and "no_gap" add won_a, won_b (shares won), difference, difference_low, difference_high
+    (a - b, Newcombe), delta, smallest_visible (the gap that would have been seen with a probability of 80%),
+    and target and n_needed: opportunities a firm to see a difference of `target` in the share won, which is
+    `delta`, or the difference at hand where those at hand were enough for `delta`.
     "slower_not_lower" adds slower, faster (names), days_slower, days_faster (medians), days_later,
     days_later_low, days_later_high, eventual_slower, eventual_faster, eventual_difference,
     eventual_difference_low, eventual_difference_high (slower - faster), smallest_visible.
@@ -57,14 +67,55 @@ def finding(
     first, second = _largest_two(gap)
     if speed is not None and _slower_not_lower(gap, speed, first):
         return "slower_not_lower", values | _visible(gap) | _speed_values(speed, names)
+    won = _share_won(gap)
+    if _about_the_same(gap, won, delta):
+        return "about_the_same", values | _visible(gap) | won | _needed(gap, won, delta)
     if not gap.is_clear:
-        return "no_gap", values | _visible(gap)
+        return "no_gap", values | _visible(gap) | won | _needed(gap, won, delta)
     if _stands_out(gap, first):
         return "one_stage", values | _one_stage(gap, first)
     n_more = _entrants_to_tell_apart(gap, first, second)
     if n_more is None:
         return "tie", values | _tie(gap, first, second)
     return "tie_need_more", values | _tie(gap, first, second) | {"n_more": n_more}
+
+
+def _share_won(gap: Gap) -> dict[str, float]:
+    """Shares won of both firms, from first stage to wins, and their difference with its interval."""
+    first, last = gap.stages.iloc[0], gap.stages.iloc[-1]
+    (n_a, n_b), (k_a, k_b) = (first["n_a"], first["n_b"]), (last["k_a"], last["k_b"])
+    low, high = newcombe(k_a, n_a, k_b=k_b, n_b=n_b, level=gap.level)
+    won_a, won_b = float(k_a / n_a), float(k_b / n_b)
+    return {
+        "won_a": won_a,
+        "won_b": won_b,
+        "difference": won_a - won_b,
+        "difference_low": low,
+        "difference_high": high,
+    }
+
+
+def _about_the_same(gap: Gap, won: dict[str, float], delta: float) -> bool:
+    if (gap.contributions.iloc[0][["contribution", "low", "high"]] != 0).any():
+        return False
+    furthest = max(-won["difference_low"], won["difference_high"])
+    small = max(won["won_a"], won["won_b"]) * SMALL_PART
+    return furthest <= (min(delta, small) if gap.is_clear else delta)
+
+
+def _needed(gap: Gap, won: dict[str, float], delta: float) -> dict[str, float | str]:
+    """Opportunities a firm that would show the smallest difference worth seeing."""
+    rate = (won["won_a"] + won["won_b"]) / 2
+    targets = [delta, abs(won["difference"])] if won["difference"] else [delta]
+    enough = [(t, _to_see(rate, t, gap.level)) for t in targets]
+    more = [pair for pair in enough if pair[1] > min(gap.n_entrants)]
+    target, n_needed = (more or enough)[0]
+    return {"delta": delta, "target": target, "n_needed": n_needed}
+
+
+def _to_see(rate: float, difference: float, level: float) -> float:
+    ends = (min(rate + difference / 2, 1.0), max(rate - difference / 2, 0.0))
+    return sample_size(*ends, wanted_power=WANTED_POWER, level=level)
 
 
 def _largest_two(gap: Gap) -> tuple[str, str]:
