@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm_analysis import base, clv, errors, figures, funnel, report, rfm, selection, simulate
+    from crm_analysis import base, campaigns, clv, errors, figures, funnel, report, rfm, selection, simulate
     from crm_analysis.customers import customer_table, split_holdout, summarise_customers
     from crm_analysis.doors.customers import check_customers, read_customers
     from crm_analysis.doors.events import check_events, read_events
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crm_analysis.doors.transactions import check_transactions, read_transactions
     from crm_analysis.workspace import Period
 
-_ROOMS = ("base", "clv", "errors", "figures", "funnel", "report", "rfm", "selection", "simulate")
+_ROOMS = ("base", "campaigns", "clv", "errors", "figures", "funnel", "report", "rfm", "selection", "simulate")
 _HOMES = {
     "check_customers": "doors.customers",
     "check_events": "doors.events",
@@ -40,6 +40,7 @@ _HOMES = {
 __all__ = [
     "Period",
     "base",
+    "campaigns",
     "check_customers",
     "check_events",
     "check_pipeline",
