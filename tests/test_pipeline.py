@@ -239,6 +239,73 @@ def test_the_history_merges_what_is_no_step_and_keeps_moves_back():
     assert from_snapshots == {deal: walk for deal, walk in steps.items() if deal != "D5"}
 
 
+# What a prospect's telephone is, and when its decision was expected: put off once, brought forward once.
+DATED = STEPS[STEPS["id"].isin(["D1", "D3"])].assign(
+    phone=lambda t: t["id"].map({"D1": "0571001", "D3": "10200"}),
+    email="x@y.example",
+    expected_close=["2025-02-10", None, "2025-02-28", "2025-02-28", "2025-02-01",
+                    "2025-03-01", "2025-03-01", "2025-03-01", "2025-03-01", "2025-03-01", "2025-03-01"],
+)  # fmt: skip
+MORE = ["phone", "email", "expected_close"]
+
+
+@pytest.mark.parametrize("shape", ["history", "stage dates", "current stage", "snapshots"])
+def test_every_shape_may_say_whom_to_call_and_when_the_decision_is_expected(shape):
+    last = DATED.groupby("id")[MORE].last()
+    source, (_, columns) = SHAPES[shape][0](), SHAPES[shape]
+    source = source[source["id"].isin(last.index)].merge(last.reset_index(), on="id")
+    columns = columns or {"stage": "stage", "entered_at": "at"}
+    pipeline = read(source, columns={"opportunity_id": "id", **columns, **{v: v for v in MORE}}, shape=shape)
+    deals = pipeline.opportunities.to_pyarrow().to_pylist()
+    assert {row["opportunity_id"]: tuple(row[name] for name in MORE) for row in deals} == {
+        "D1": ("0571001", "x@y.example", dt.date(2025, 2, 1)),
+        "D3": ("10200", "x@y.example", dt.date(2025, 3, 1)),
+    }
+
+
+def changes_of(pipeline, name):
+    rows = pipeline.changes(name).to_pyarrow().to_pylist()
+    return sorted(
+        tuple(map(str, (r["opportunity_id"], r["changed_at"].date(), *list(r.values())[2:]))) for r in rows
+    )
+
+
+def read_dated(source=DATED, **changes):
+    columns = {"opportunity_id": "id", "stage": "stage", "entered_at": "at", "owner": "owner"}
+    return read(source, columns=columns | {name: name for name in MORE}, **changes)
+
+
+def test_changes_within_a_stage_are_listed_with_their_day():
+    expected = [
+        ("D1", "2025-01-15", "Qualified", "2025-02-10", "2025-02-28"),
+        ("D1", "2025-02-01", "Won", "2025-02-28", "2025-02-01"),
+    ]
+    pipeline = read_dated()
+    assert changes_of(pipeline, "expected_close") == expected
+    assert changes_of(pipeline.as_of("2025-01-31"), "expected_close") == expected[:1]
+    assert changes_of(read_dated(DATED.sample(frac=1.0, random_state=2)), "expected_close") == expected
+    assert changes_of(example("history"), "owner") == [("D7", "2025-06-10", "Lead", "cat", "bob")]
+    assert "2025-02-10" in pipeline.history.expected_close.cast("string").to_pyarrow().to_pylist()
+
+
+def test_an_owner_may_change_to_nobody():
+    gone = STEPS[STEPS["id"] == "D1"].assign(owner=["ann", None, None, "bob", "bob"])
+    assert changes_of(read(gone), "owner") == [
+        ("D1", "2025-01-10", "Qualified", "ann", "None"),
+        ("D1", "2025-01-20", "Proposal", "None", "bob"),
+    ]
+
+
+def test_changes_are_refused_where_they_are_not_known():
+    assert example("snapshots").keeps_changes
+    with pytest.raises(ConfigError, match="the shape 'current stage' knows only the latest owner"):
+        example("current stage").changes("owner")
+    with pytest.raises(
+        ConfigError, match=r"no changes of 'expected_close' are known; .*: \['owner', 'amount'\]"
+    ):
+        example("history").changes("expected_close")
+
+
 def test_stage_numbers_follow_the_declared_order_and_losses_have_none():
     rows = example("history").history.to_pyarrow().to_pylist()
     assert {(row["stage"], row["stage_number"]) for row in rows} == {
@@ -861,6 +928,13 @@ def test_the_firms_histories_agree_with_what_truly_happened(firm):
     furthest = deals["furthest_stage_number"].map(dict(enumerate(pipeline.stages)))
     assert (furthest[closed] == truth["furthest_stage"][closed]).all()
     planted = pd.read_parquet(ROOT / "data" / "truth" / firm / "defects.parquet")
+    dated = crm.read_pipeline(
+        source,
+        columns={"opportunity_id": "id"} | {n: n for n in ("stage", "entered_at", "expected_close")},
+        stages=pipeline.stages,
+        snapshot_at="2025-12-31",
+    ).changes("expected_close")
+    assert dated.count().to_pyarrow().as_py() == (planted["defect"] == "re-dated").sum()
     merged = pipeline.n_rows_in - pipeline.history.count().to_pyarrow().as_py()
     assert merged == planted["defect"].isin(["re-priced", "re-dated"]).sum()
     unrecorded = defects_of(pipeline.verdict)["lost without reason"]

@@ -149,3 +149,16 @@ def test_orders_do_not_look_like_deals(tmp_path):
         {"Order ID": ["1", "2"], "Date": ["2025-01-31"] * 2, "Customer ID": ["a", "b"], "Total": [1, 2]}
     )
     assert not looks_like_deals(looked(orders, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("phone", "email", "expected"),
+    [("Phone", "E-mail", "Expected Close Date"), ("联系电话", "邮箱", "预计成交日期")],
+)
+def test_whom_to_call_and_when_the_decision_is_expected(phone, email, expected, tmp_path):
+    table = exports.salesforce_history(STEPS).assign(
+        **{phone: "057188", email: "a@b.example", expected: "2025-03-01"}
+    )
+    columns, _ = confirmed(propose_deals(looked(table, tmp_path)))
+    found = (columns["phone"], columns["email"], columns["expected_close"])
+    assert found == (phone, email, expected)

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline.current_stage import read_current_stage
 from crm_analysis.doors.pipeline.defects import find_defects
-from crm_analysis.doors.pipeline.entries import current_only, opportunities, stage_history
+from crm_analysis.doors.pipeline.entries import AS_THEN, changes, current_only, opportunities, stage_history
 from crm_analysis.doors.pipeline.history import read_history
 from crm_analysis.doors.pipeline.outcomes import Outcomes
 from crm_analysis.doors.pipeline.question import Found, Question
@@ -35,13 +35,16 @@ class Pipeline:
     """A checked pipeline as it stood at `snapshot_at`; tables are Ibis expressions in the engine of the rows.
 
     history : one row per stage entry: opportunity_id, sequence (from 0), stage, stage_number (place in
-        `stages`, NULL where lost), entered_at, entered_on; where mapped, owner and amount as they were then.
+        `stages`, NULL where lost), entered_at, entered_on; where mapped, owner, amount and
+        expected_close as they were then.
     opportunities : opportunity_id, created_on, first_stage_number, furthest_stage_number, current_stage,
         outcome ("won", "lost", "open"), closed_on (NULL while open); where mapped, owner, amount, source,
-        segment, account_id, lost_reason. In the shape "current stage" first_stage_number is NULL for all,
-        created_on may be, and furthest_stage_number is for lost opportunities, unless an outcome column
-        leaves the stage in which they were lost: that one is taken as the furthest.
-    rows : the checked rows from which both are made.
+        segment, account_id, lost_reason, phone, email, expected_close (the latest). In the shape "current
+        stage" first_stage_number is NULL for all, created_on may be, and furthest_stage_number is for lost
+        opportunities, unless an outcome column leaves the stage in which they were lost: that one is taken
+        as the furthest.
+    rows : the checked rows from which both are made, those among them that changed only a value, such as
+        the amount or expected_close, within a stage: `changes` lists them.
     furthest_known : whether the furthest stage of lost opportunities is known, so that stage rates can be
         computed.
     set_aside : reason -> rows;  set_aside_rows : those rows, with their reason.
@@ -79,6 +82,36 @@ class Pipeline:
         known = self.furthest_known and self.shape != "current stage"
         return replace(self, history=history, opportunities=deals, snapshot_at=at, furthest_known=known)
 
+    @property
+    def keeps_changes(self) -> bool:
+        """Whether the source shows what values were before: the other two shapes know only the latest."""
+        return self.shape in ("history", "snapshots")
+
+    def changes(self, name: str) -> ir.Table:
+        """Every change of "owner", "amount" or "expected_close" up to snapshot_at, in whatever stage.
+
+        Returns
+        -------
+        opportunity_id, changed_at, stage (the one it was in then, or entered then), before, after; in no
+        order. A deal slipped where after > before in the changes of expected_close. In snapshots, a change is
+        dated by the first one that shows it. The first value is no change; an owner may be nobody (NULL).
+
+        Raises
+        ------
+        ConfigError
+            The column is not mapped, or the shape knows only the latest values.
+        """
+        if not self.keeps_changes:
+            raise ConfigError(
+                f"pipeline: the shape {self.shape!r} knows only the latest {name}; changes are known in the "
+                'shapes "history" and "snapshots"'
+            )
+        if name not in AS_THEN or name not in self.rows.columns:
+            mapped = [each for each in AS_THEN if each in self.rows.columns]
+            raise ConfigError(f"pipeline: no changes of {name!r} are known; mapped of {[*AS_THEN]}: {mapped}")
+        seen = self.rows.filter(self.rows.entered_at.date() <= self.snapshot_at)
+        return changes(seen, name, stages=Stages(self.stages, self.lost))
+
 
 def read_pipeline(
     source: Any,
@@ -107,7 +140,8 @@ def read_pipeline(
         created_at, and outcome with closed_at (or won_at, lost_at) where no column dates the end;
         "current stage": stage, created_at, closed_at (or won_at, lost_at); optional outcome;
         "snapshots": stage, and snapshot_on unless file names carry the dates; optional created_at, outcome.
-        Optional in all: owner, amount, source, segment, account_id, lost_reason, pipeline.
+        Optional in all: owner, amount, source, segment, account_id, lost_reason, phone, email,
+        expected_close, pipeline.
         outcome is a column of words such as "Won", "Lost", "Open" beside a stage that keeps its last value.
     stages : the stages in their order; the last one is the won one.     lost : the lost ones.
     snapshot_at : the last whole day that is seen, local business time.

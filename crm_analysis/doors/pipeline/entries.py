@@ -15,7 +15,19 @@ import ibis.expr.types as ir
 
 from crm_analysis.doors.pipeline.stages import Stages
 
-ATTRIBUTES = ("owner", "amount", "source", "segment", "account_id", "lost_reason")
+ATTRIBUTES = (
+    "owner",
+    "amount",
+    "source",
+    "segment",
+    "account_id",
+    "lost_reason",
+    "phone",
+    "email",
+    "expected_close",
+)
+# What the history keeps as it was at each entry.
+AS_THEN = ("owner", "amount", "expected_close")
 
 
 def attributes(table: ir.Table) -> list[str]:
@@ -28,12 +40,12 @@ def stage_history(rows: ir.Table, *, stages: Stages) -> ir.Table:
 
     Parameters
     ----------
-    rows : opportunity_id, stage, entered_at, and any of owner, amount.
+    rows : opportunity_id, stage, entered_at, and any of `AS_THEN`.
 
     Returns
     -------
     opportunity_id, sequence (from 0), stage, stage_number (NULL where lost), entered_at, entered_on, and
-    owner and amount as they were then.
+    owner, amount and expected_close as they were then.
     """
     entries = _in_order(rows, stages).filter(lambda t: t.is_entry)
     within = ibis.window(group_by=entries.opportunity_id, order_by=entries.position)
@@ -45,7 +57,7 @@ def stage_history(rows: ir.Table, *, stages: Stages) -> ir.Table:
 
 def _history_columns(table: ir.Table) -> list[str]:
     fixed = ["opportunity_id", "sequence", "stage", "stage_number", "entered_at", "entered_on"]
-    return [*fixed, *(name for name in ("owner", "amount") if name in table.columns)]
+    return [*fixed, *(name for name in AS_THEN if name in table.columns)]
 
 
 def opportunities(rows: ir.Table, *, stages: Stages) -> ir.Table:
@@ -77,6 +89,22 @@ def _latest(steps: ir.Table, name: str) -> Any:
     if name == "owner":
         return steps.owner.max(where=steps.is_last)
     return steps[name].argmax(steps.position, where=steps[name].notnull())
+
+
+def changes(rows: ir.Table, name: str, *, stages: Stages) -> ir.Table:
+    """Every change of a value: opportunity_id, changed_at, stage, before, after.
+
+    An owner may change to and from nobody (NULL); other values are passed over where they are not known.
+    """
+    steps = _in_order(rows, stages)
+    if name != "owner":
+        steps = steps.filter(steps[name].notnull())
+    within = ibis.window(group_by=steps.opportunity_id, order_by=steps.position)
+    placed = steps.mutate(before=steps[name].lag().over(within), n_before=ibis.row_number().over(within))
+    changed = placed.filter((placed.n_before > 0) & ~placed[name].identical_to(placed.before))
+    return changed.select(
+        "opportunity_id", "stage", "before", changed_at=changed.entered_at, after=changed[name]
+    ).select("opportunity_id", "changed_at", "stage", "before", "after")
 
 
 def _in_order(rows: ir.Table, stages: Stages) -> ir.Table:

@@ -29,6 +29,9 @@ VALUES = (
     Column("segment", "text"),
     Column("account_id", "id"),
     Column("lost_reason", "text"),
+    Column("phone", "text"),
+    Column("email", "text"),
+    Column("expected_close", "day"),
     Column("pipeline", "text"),
 )
 

@@ -72,6 +72,28 @@ ROLES = (
         "statusreason",
     ),
     role(
+        "phone",
+        "text",
+        "phone phonenumber telephone telephonenumber tel mobile mobilephone mobilenumber contactphone "
+        "contactphonenumber leadphone personphone 电话 联系电话 手机 手机号 手机号码 "
+        "客户电话 客户手机 telefon",
+    ),
+    role(
+        "email",
+        "text",
+        "email emailaddress mail contactemail leademail personemail contactemailaddress 邮箱 电子邮箱 "
+        "电子邮件 邮件 客户邮箱 联系邮箱",
+    ),
+    role(
+        "expected_close",
+        "day",
+        _of_deals(
+            "expectedclose expectedclosedate expectedclosingdate estimatedclosedate estclosedate "
+            "expectedcloseon forecastclosedate plannedclosedate"
+        )
+        + " 预计成交日期 预计成交时间 预计结单日期 预计签单日期 预计关闭日期 预计成单日期",
+    ),
+    role(
         "pipeline",
         "text",
         _of_deals("pipeline pipelinename") + " 销售流程 销售管道",
