@@ -9,6 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.funnel.counting.event_counts import (
+        count_events,
+    )
+    from crm_analysis.funnel.telling.hints import (
+        opposed,
+    )
     from crm_analysis.funnel.ageing.by_age import (
         Incidence,
         incidence,
@@ -100,9 +106,6 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.telling.hints import (
         hints,
     )
-    from crm_analysis.funnel.telling.merged import (
-        merge_opposed,
-    )
     from crm_analysis.rates import (
         holm,
         newcombe,
@@ -135,6 +138,7 @@ _HOMES = {
     "compare_firms": "funnel.telling.comparisons",
     "compare_lost_reasons": "funnel.pipeline.losses",
     "compare_speed": "funnel.ageing.speeds",
+    "count_events": "funnel.counting.event_counts",
     "count_stages": "funnel.counting.stage_history",
     "count_wins": "funnel.counting.stage_history",
     "days_to_win": "funnel.ageing.waits",
@@ -146,9 +150,9 @@ _HOMES = {
     "incidence": "funnel.ageing.by_age",
     "lost_reasons": "funnel.pipeline.losses",
     "maturity_window": "funnel.ageing.maturity",
-    "merge_opposed": "funnel.telling.merged",
     "merge_stages": "funnel.counting.merging",
     "newcombe": "rates",
+    "opposed": "funnel.telling.hints",
     "sample_size": "rates",
     "score_test": "rates",
     "side_by_side": "funnel.counting.counts",
@@ -188,6 +192,7 @@ __all__ = [
     "compare_firms",
     "compare_lost_reasons",
     "compare_speed",
+    "count_events",
     "count_stages",
     "count_wins",
     "days_to_win",
@@ -199,9 +204,9 @@ __all__ = [
     "incidence",
     "lost_reasons",
     "maturity_window",
-    "merge_opposed",
     "merge_stages",
     "newcombe",
+    "opposed",
     "sample_size",
     "score_test",
     "side_by_side",
