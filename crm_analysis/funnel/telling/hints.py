@@ -31,13 +31,13 @@ from crm_analysis.funnel.ageing.speeds import Speed
 from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.funnel.counting.counts import StageCounts
 from crm_analysis.funnel.telling.findings import finding
-from crm_analysis.funnel.telling.merged import merge_opposed
 
 MOST_STALLED = 0.3
 MOST_IMMATURE = 0.2
 # How large a part the opposite neighbour must be before two transitions are one story.
 LEAST_OFFSET = 1 / 3
 MOSTLY = 0.5
+_BOTH = ("transition_1", "transition_2")
 
 Values = dict[str, Any]
 Hint = tuple[str, Values]
@@ -121,25 +121,39 @@ def _of_firms(names: tuple[str, str], **values: list[float]) -> Values:
     return {"name_a": names[0], "name_b": names[1]} | said
 
 
+def opposed(gap: Gap) -> pd.DataFrame:
+    """Neighbouring transitions whose contributions have opposite signs, each two taken as one.
+
+    Columns as `Gap.pairs`, with transition_1 and transition_2 (the names of the two) before them and offset
+    (the smaller contribution over the larger, in size) behind.
+    """
+    names = list(map(str, gap.stages.index))
+    both = gap.pairs[["first", "second"]].abs()
+    named = gap.pairs.assign(offset=both.min(axis=1) / both.max(axis=1))
+    named.insert(0, "transition_1", names[:-1])
+    named.insert(1, "transition_2", names[1:])
+    return named[named["opposite"]].drop(columns="opposite")
+
+
 def _looser(gap: Gap, names: tuple[str, str]) -> Hint | None:
     """Two neighbouring transitions, one better and the next worse, that nearly make up for each other."""
-    merged = merge_opposed(gap)
-    close = merged[merged["offset"] >= LEAST_OFFSET]
-    clear = [
-        _beyond_chance(gap, row["first"]) and _beyond_chance(gap, row["second"])
-        for _, row in close.iterrows()
+    pairs = opposed(gap)
+    close = [
+        name
+        for name, pair in pairs.iterrows()
+        if pair["offset"] >= LEAST_OFFSET and all(_beyond_chance(gap, pair[k]) for k in _BOTH)
     ]
-    if not any(clear):
+    if not close:
         return None
-    pair = close[clear].sort_values("offset", ascending=False, kind="stable").iloc[0]
-    first, second = gap.stages.loc[pair["first"]], gap.stages.loc[pair["second"]]
+    pair = pairs.loc[close].sort_values("offset", ascending=False, kind="stable").iloc[0]
+    first, second = gap.stages.loc[pair["transition_1"]], gap.stages.loc[pair["transition_2"]]
     loose, strict = ("a", "b") if first["difference"] > 0 else ("b", "a")
     called = {"a": names[0], "b": names[1]}
     return "looser_qualification", {
         "looser": called[loose],
         "stricter": called[strict],
-        "transition_1": pair["first"],
-        "transition_2": pair["second"],
+        "transition_1": pair["transition_1"],
+        "transition_2": pair["transition_2"],
         "both": pair.name,
         **{f"rate_{k}_looser": row[f"rate_{loose}"] for k, row in ((1, first), (2, second), ("both", pair))},
         **{
