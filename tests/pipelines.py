@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis
 import pandas as pd
@@ -22,6 +22,15 @@ class HandMade:
     snapshot_at: dt.date = SNAPSHOT
     shape: str = "history"
     furthest_known: bool = True
+
+    def with_columns(self, **values) -> HandMade:
+        """Opportunities with other columns, in the order of their ids: {column: values}."""
+        deals = self.opportunities.to_pandas().sort_values("opportunity_id", ignore_index=True)
+        schema = dict(self.opportunities.schema())
+        for column, given in values.items():
+            deals[column] = pd.Series([None if v != v else v for v in given], dtype=object)
+            schema[column] = schema.get(column, "string")
+        return replace(self, opportunities=ibis.memtable(deals[list(schema)], schema=schema))
 
 
 def pipeline_of(entries: pd.DataFrame, *, stages=STAGES, snapshot_at=SNAPSHOT, **changes) -> HandMade:
