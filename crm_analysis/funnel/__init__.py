@@ -9,12 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm_analysis.funnel.counting.event_counts import (
-        count_events,
-    )
-    from crm_analysis.funnel.telling.hints import (
-        opposed,
-    )
     from crm_analysis.funnel.ageing.by_age import (
         Incidence,
         incidence,
@@ -63,6 +57,9 @@ if TYPE_CHECKING:
         side_by_side,
         transitions,
     )
+    from crm_analysis.funnel.counting.event_counts import (
+        count_events,
+    )
     from crm_analysis.funnel.counting.merging import (
         merge_stages,
     )
@@ -105,6 +102,7 @@ if TYPE_CHECKING:
     )
     from crm_analysis.funnel.telling.hints import (
         hints,
+        opposed,
     )
     from crm_analysis.rates import (
         holm,
