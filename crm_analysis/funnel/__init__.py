@@ -80,6 +80,17 @@ if TYPE_CHECKING:
         StageChain,
         stage_chain,
     )
+    from crm_analysis.funnel.pipeline.nurturing import (
+        Nurture,
+        nurture,
+    )
+    from crm_analysis.funnel.pipeline.slipping import (
+        Slipped,
+        slipped,
+    )
+    from crm_analysis.funnel.pipeline.spending import (
+        source_returns,
+    )
     from crm_analysis.funnel.pipeline.staying import (
         aged,
         flow_check,
@@ -120,6 +131,8 @@ _HOMES = {
     "GrayTest": "funnel.ageing.gray",
     "Incidence": "funnel.ageing.by_age",
     "LostReasons": "funnel.pipeline.losses",
+    "Nurture": "funnel.pipeline.nurturing",
+    "Slipped": "funnel.pipeline.slipping",
     "Speed": "funnel.ageing.speeds",
     "StageChain": "funnel.pipeline.moving",
     "StageCounts": "funnel.counting.counts",
@@ -150,11 +163,14 @@ _HOMES = {
     "maturity_window": "funnel.ageing.maturity",
     "merge_stages": "funnel.counting.merging",
     "newcombe": "rates",
+    "nurture": "funnel.pipeline.nurturing",
     "opposed": "funnel.telling.hints",
     "sample_size": "rates",
     "score_test": "rates",
     "side_by_side": "funnel.counting.counts",
+    "slipped": "funnel.pipeline.slipping",
     "smallest_visible_difference": "rates",
+    "source_returns": "funnel.pipeline.spending",
     "split_velocity": "funnel.pipeline.velocities",
     "stage_chain": "funnel.pipeline.moving",
     "time_in_stages": "funnel.pipeline.staying",
@@ -174,6 +190,8 @@ __all__ = [
     "GrayTest",
     "Incidence",
     "LostReasons",
+    "Nurture",
+    "Slipped",
     "Speed",
     "StageChain",
     "StageCounts",
@@ -204,11 +222,14 @@ __all__ = [
     "maturity_window",
     "merge_stages",
     "newcombe",
+    "nurture",
     "opposed",
     "sample_size",
     "score_test",
     "side_by_side",
+    "slipped",
     "smallest_visible_difference",
+    "source_returns",
     "split_velocity",
     "stage_chain",
     "time_in_stages",

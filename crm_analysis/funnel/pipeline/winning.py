@@ -109,6 +109,7 @@ def _by_amount(deals: pd.DataFrame, words: str, level: float) -> dict[str, objec
 def _in_the_end(deals: pd.DataFrame, words: str, level: float) -> dict[str, object]:
     cells = deals.groupby(["days", "outcome"]).size().reset_index(name="n")
     curve = aalen_johansen(cells["days"], outcome=cells["outcome"], n=cells["n"], level=level)
-    rate, low, high = curve.loc[last_supported_age(curve), ["won", "won_low", "won_high"]].tolist()
+    end = curve.loc[[last_supported_age(curve)], ["won", "won_low", "won_high"]]
+    rate, low, high = end.to_numpy(float)[0].tolist()
     n_won = int((deals["outcome"] == "won").sum())
     return _row(words, n_won, np.nan, (low, high), len(deals), rate)
