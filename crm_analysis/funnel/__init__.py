@@ -41,8 +41,19 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.ageing.waits import (
         days_to_win,
     )
+    from crm_analysis.funnel.comparing.changes import (
+        what_if,
+    )
     from crm_analysis.funnel.comparing.gap import (
         Gap,
+    )
+    from crm_analysis.funnel.comparing.robustness import (
+        Robustness,
+        leave_out,
+    )
+    from crm_analysis.funnel.comparing.segments import (
+        Mix,
+        mix,
     )
     from crm_analysis.funnel.comparing.two_firms import (
         compare,
@@ -131,7 +142,9 @@ _HOMES = {
     "GrayTest": "funnel.ageing.gray",
     "Incidence": "funnel.ageing.by_age",
     "LostReasons": "funnel.pipeline.losses",
+    "Mix": "funnel.comparing.segments",
     "Nurture": "funnel.pipeline.nurturing",
+    "Robustness": "funnel.comparing.robustness",
     "Slipped": "funnel.pipeline.slipping",
     "Speed": "funnel.ageing.speeds",
     "StageChain": "funnel.pipeline.moving",
@@ -159,9 +172,11 @@ _HOMES = {
     "hints": "funnel.telling.hints",
     "holm": "rates",
     "incidence": "funnel.ageing.by_age",
+    "leave_out": "funnel.comparing.robustness",
     "lost_reasons": "funnel.pipeline.losses",
     "maturity_window": "funnel.ageing.maturity",
     "merge_stages": "funnel.counting.merging",
+    "mix": "funnel.comparing.segments",
     "newcombe": "rates",
     "nurture": "funnel.pipeline.nurturing",
     "opposed": "funnel.telling.hints",
@@ -177,6 +192,7 @@ _HOMES = {
     "transitions": "funnel.counting.counts",
     "truncation": "funnel.ageing.late_start",
     "velocity": "funnel.pipeline.velocities",
+    "what_if": "funnel.comparing.changes",
     "wilson": "rates",
     "win_rates": "funnel.pipeline.winning",
     "won_in_period": "funnel.ageing.same_period",
@@ -190,7 +206,9 @@ __all__ = [
     "GrayTest",
     "Incidence",
     "LostReasons",
+    "Mix",
     "Nurture",
+    "Robustness",
     "Slipped",
     "Speed",
     "StageChain",
@@ -218,9 +236,11 @@ __all__ = [
     "hints",
     "holm",
     "incidence",
+    "leave_out",
     "lost_reasons",
     "maturity_window",
     "merge_stages",
+    "mix",
     "newcombe",
     "nurture",
     "opposed",
@@ -236,6 +256,7 @@ __all__ = [
     "transitions",
     "truncation",
     "velocity",
+    "what_if",
     "wilson",
     "win_rates",
     "won_in_period",

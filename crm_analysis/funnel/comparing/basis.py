@@ -46,7 +46,7 @@ def find_basis(
             f"funnel: per={per!r} uses no spend and no deal values; per='spend' or 'revenue' do"
         )
     revenue = per == "revenue" or any(d is not None for d in deals)
-    values = _deal_values(a, b, deals) if revenue else None
+    values = mean_deals(a, b, deals) if revenue else None
     own = (deals[0] is None, deals[1] is None)
     what = "revenue" if revenue else "wins"
     if per == "spend" or any(s is not None for s in spends):
@@ -67,10 +67,15 @@ def _positive(values: tuple[float | None, float | None], name: str) -> tuple[flo
     return known[0], known[1]
 
 
-def _deal_values(
+def mean_deals(
     a: Firm, b: Firm, deals: tuple[DealValue | None, DealValue | None]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Mean deal value and the variance of its logarithm, per firm; a firm without a win has the other's."""
+    """Mean deal value and the variance of its logarithm, per firm; a firm without a win has the other's.
+
+    Parameters
+    ----------
+    deals : given values per firm; None takes the firm's own.
+    """
     pairs = zip(deals, (a, b), strict=True)
     amounts = [
         np.atleast_1d(np.asarray(firm.deal_values if given is None else given, dtype=float))

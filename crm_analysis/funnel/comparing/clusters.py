@@ -37,7 +37,7 @@ def choose_clusters(a: Firm, b: Firm, cluster: str | None) -> tuple[str, ...]:
     if cluster is None:
         return ()
     if cluster == "auto":
-        return tuple(name for name in CLUSTERS if any(_usable(firm, name) for firm in (a, b)))
+        return tuple(name for name in CLUSTERS if any(usable(firm, name) for firm in (a, b)))
     if cluster not in CLUSTERS:
         raise ConfigError(f"funnel: cluster={cluster!r}; expected None, 'auto' or one of {list(CLUSTERS)}")
     for name, firm in (("a", a), ("b", b)):
@@ -62,7 +62,7 @@ def codes_of(labels: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _usable(firm: Firm, cluster: str) -> bool:
+def usable(firm: Firm, cluster: str) -> bool:
     """At least two clusters, of which one has more than one opportunity."""
     labels = firm.labels(cluster)
     if labels is None or not len(labels):
@@ -124,7 +124,7 @@ def cluster_covariance(
     (2002), Survey Methodology 28:169; Carter, Schnepel & Steigerwald (2017), Review of Economics and
     Statistics 99:698.
     """
-    if not _usable(firm, cluster):
+    if not usable(firm, cluster):
         return None
     labels = firm.labels(cluster)
     assert labels is not None

@@ -76,7 +76,7 @@ def firm_of(counts: StageCounts) -> Firm:
     )
     if counts.members is None:
         return bare
-    judged = counts.members[counts.members["judged"] & (counts.members["furthest"] >= 0)]
+    judged = counts.members[judged_of(counts)]
     reach = judged["furthest"].to_numpy(int)
     if not np.array_equal(_counts(reach, len(counts.stages)), totals):
         raise DataError("funnel: the opportunities behind the counts are not those counted; count them again")
@@ -87,6 +87,12 @@ def firm_of(counts: StageCounts) -> Firm:
         owner=_labels(judged, "owner"),
         account_id=_labels(judged, "account_id"),
     )
+
+
+def judged_of(counts: StageCounts) -> pd.Series:
+    """Whether each member is in the counts: old enough to judge, and counted in the first stage."""
+    members = counts.known_members()
+    return members["judged"] & (members["furthest"] >= 0)
 
 
 def pooled(firms: Sequence[Firm], names: Sequence[str]) -> Firm:
