@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pipelines import pipeline_of
 
-from crm_analysis.funnel import compare, compare_speed, count_stages, hints, incidence, opposed
+from crm_analysis.funnel import compare, compare_speed, count_stages, hints, incidence, mix, opposed
 
 STAGES = ("Lead", "Qualified", "Proposal", "Won")
 SNAPSHOT = dt.date(2025, 12, 31)
@@ -90,6 +90,51 @@ def test_a_small_step_back_beside_a_large_one_forward_is_no_looser_qualification
 
 def test_a_trade_off_within_chance_is_none():
     assert hints(gap_of([100, 50, 20, 10], [100, 45, 20, 10])) == []
+
+
+def by_segment(**segments):
+    """Counts per segment as they are given, and both together."""
+    return [dict(zip(segments, counts, strict=True)) for counts in zip(*segments.values(), strict=True)]
+
+
+def totals(segments):
+    return np.sum(list(segments.values()), axis=0).tolist()
+
+
+def test_other_customers_are_not_other_selling():
+    """The same rates in both segments, and three times the share of the better one."""
+    a, b = by_segment(
+        large=([6000, 3000, 1800], [2000, 1000, 600]), small=([4000, 1000, 300], [8000, 2000, 600])
+    )
+    gap = gap_of(totals(a), totals(b))
+    found = hints(gap, mix=mix(a, b), names=("X", "Y"))
+    assert keys(found) == ["mix_driven"]
+    values = found[0][1]
+    assert values["ahead"] == "X"
+    assert values["share"] == pytest.approx(1.0)
+    assert values["mix"] == pytest.approx(gap.gap)
+    assert values["rate"] == pytest.approx(0, abs=1e-9)
+
+
+def test_simpson_is_named():
+    """B sells better to large and to small customers, and asks more of the small ones."""
+    a, b = by_segment(
+        large=([8000, 4800, 3200], [2000, 1240, 900]), small=([2000, 500, 200], [8000, 2400, 1000])
+    )
+    gap = gap_of(totals(a), totals(b))
+    assert gap.gap > 0
+    found = hints(gap, mix=mix(a, b))
+    assert keys(found) == ["simpson"]
+    assert found[0][1]["ahead"] == "A"
+    assert found[0][1]["rate_high"] < 0
+
+
+def test_segments_that_are_alike_leave_the_stage_where_it_was():
+    a, b = by_segment(
+        large=([5000, 1500, 750, 300, 120], [5000, 1600, 400, 155, 60]),
+        small=([5000, 1500, 750, 300, 120], [5000, 1600, 400, 155, 60]),
+    )
+    assert keys(hints(gap_of(*CLEAR), mix=mix(a, b))) == ["one_stage"]
 
 
 def test_slow_is_not_low():

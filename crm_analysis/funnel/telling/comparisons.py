@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel.ageing.by_age import Incidence, incidence
 from crm_analysis.funnel.ageing.maturity import maturity_window
 from crm_analysis.funnel.ageing.speeds import Speed, compare_speed
 from crm_analysis.funnel.comparing.gap import Gap
+from crm_analysis.funnel.comparing.segments import Mix, mix
 from crm_analysis.funnel.comparing.two_firms import compare
-from crm_analysis.funnel.counting.counts import StageCounts
+from crm_analysis.funnel.counting.counts import StageCounts, side_by_side
 from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
+
+from crm_analysis.funnel.telling.findings import finding
+from crm_analysis.funnel.telling.hints import Hint, hints
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -28,6 +34,7 @@ class Comparison:
     pipelines, counts, incidences : of each, as seen at the same day, with the same window.
     gap : in wins per 1,000 entrants.
     speed : who takes longer.
+    mix : the same gap by segment, or by source where no segments are mapped; None without both.
     since, until : first and last creation date asked for.
     """
 
@@ -38,6 +45,7 @@ class Comparison:
     incidences: tuple[Incidence, Incidence]
     gap: Gap
     speed: Speed
+    mix: Mix | None
     since: dt.date
     until: dt.date
 
@@ -45,6 +53,44 @@ class Comparison:
     def stages_known(self) -> bool:
         """Whether both pipelines show how far lost opportunities came; if not, only wins are counted."""
         return all(pipeline.furthest_known for pipeline in self.pipelines)
+
+    @property
+    def finding(self) -> tuple[str, dict[str, Any]]:
+        """Key of the headline and its values."""
+        return finding(self.gap, speed=self.speed, names=self.names)
+
+    @property
+    def hints(self) -> list[Hint]:
+        """What to do, and what to see to first: keys and values, as `hints` gives them."""
+        return hints(
+            self.gap,
+            counts=self.counts,
+            incidences=self.incidences,
+            speed=self.speed,
+            mix=self.mix,
+            names=self.names,
+        )
+
+    @property
+    def funnels(self) -> pd.DataFrame:
+        """Both funnels as one tidy table."""
+        return side_by_side(dict(zip(self.names, self.counts, strict=True)))
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Shares won and lost by age of both firms as one tidy table."""
+        of = dict(zip(self.names, (found.curve for found in self.incidences), strict=True))
+        return pd.concat(of, names=["firm"]).reset_index()
+
+    def bars(self, gap: Gap) -> dict[str, Any]:
+        """What a waterfall of a gap between the two firms starts and ends with."""
+        return {"start": gap.value_b, "end": gap.value_a, "names": self.names, "unit": gap.unit}
+
+    def connected(self) -> list[tuple[str, str, str]]:
+        """Names of transitions, each with the stage before and after, of the single ones and of pairs."""
+        stages, n = self.counts[0].stages, len(self.counts[0].stages)
+        steps = [(i, i + k) for k in (1, 2) for i in range(n - k)]
+        return [(f"{stages[i]} to {stages[j]}", stages[i], stages[j]) for i, j in steps]
 
     def facts(self) -> dict[str, Any]:
         """Values of the sentence that says what the comparison rests on."""
@@ -103,6 +149,7 @@ def compare_firms(
         incidences=incidences,
         gap=compare(a, b, per="1000 entrants"),
         speed=compare_speed(*incidences),
+        mix=_mix(a, b),
         since=since,
         until=until,
     )
@@ -113,6 +160,12 @@ def _two(ws: Any, firms: Sequence[str]) -> tuple[str, str]:
     if len(keys) < 2 or any(ws.settings.firm(key).pipeline is None for key in keys[:2]):
         raise ConfigError(f"funnel: firms {keys}; expected two firms of the workspace that have a pipeline")
     return keys[0], keys[1]
+
+
+def _mix(a: StageCounts, b: StageCounts) -> Mix | None:
+    known = [set(counts.known_members()) for counts in (a, b)]
+    by = next((name for name in ("segment", "source") if all(name in columns for columns in known)), None)
+    return mix(a, b, by=by) if by else None
 
 
 def _open_share(counts: StageCounts) -> float:

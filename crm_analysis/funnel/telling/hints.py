@@ -6,8 +6,8 @@ The words are the report's; here are the keys and what goes in. The rules, in or
 |---|---|---|
 | "zombies" | over 30% of a firm's open opportunities are older than any that it ever closed | clean the pipeline before comparing |
 | "immature" | over 20% of a firm's entrants are not yet known | run again after a day |
-| "simpson" | the firm behind in total is ahead in every segment | read the segments, not the totals |
-| "mix_driven" | the mix of segments accounts for more than half of a clear gap, its interval leaving out 0, and the rates for less than half | different customers, not different selling |
+| "simpson" | the firm behind in total is ahead within segments, beyond chance (`Mix.reversal`) | read the segments, not the totals |
+| "mix_driven" | the mix of segments is more than half of a clear gap, in its direction, and its interval leaves out 0 | different customers, not different selling |
 | "slower_not_lower" | same eventual share won, one firm's median time to win longer | same rate, so many days longer |
 | "looser_qualification" | a transition better and the next worse, both beyond chance (Holm) in the rates and in the contributions' intervals, the smaller contribution at least a third of the larger | judge both together |
 | "one_stage" | the largest contribution's interval leaves out 0, and it is the largest with a probability of at least 80% | act here first |
@@ -29,6 +29,7 @@ import pandas as pd
 from crm_analysis.funnel.ageing.by_age import Incidence
 from crm_analysis.funnel.ageing.speeds import Speed
 from crm_analysis.funnel.comparing.gap import Gap
+from crm_analysis.funnel.comparing.segments import Mix
 from crm_analysis.funnel.counting.counts import StageCounts
 from crm_analysis.funnel.telling.findings import finding
 
@@ -37,6 +38,7 @@ MOST_IMMATURE = 0.2
 # How large a part the opposite neighbour must be before two transitions are one story.
 LEAST_OFFSET = 1 / 3
 MOSTLY = 0.5
+_MIX = ("gap", "gap_low", "gap_high", "mix", "mix_low", "mix_high", "rate", "rate_low", "rate_high")
 _BOTH = ("transition_1", "transition_2")
 
 Values = dict[str, Any]
@@ -49,7 +51,7 @@ def hints(
     counts: Sequence[StageCounts] = (),
     incidences: Sequence[Incidence] = (),
     speed: Speed | None = None,
-    mix: Any = None,
+    mix: Mix | None = None,
     names: tuple[str, str] = ("A", "B"),
 ) -> list[Hint]:
     """What to do about a gap, and what to see to first: keys of sentences with their values.
@@ -62,7 +64,7 @@ def hints(
     counts : of firms a and b, as the gap rests on; without them nobody is too young.
     incidences : of firms a and b; without them nothing is stalled.
     speed : result of `compare_speed`; without it nobody is slower.
-    mix : result of `mix`; without it segments play no part.
+    mix : result of `mix` for the same counts; without it segments play no part.
     names : of firms a and b.
 
     Returns
@@ -74,14 +76,26 @@ def hints(
     return [hint for hint in found if hint] + _reading(gap, speed=speed, mix=mix, names=names)
 
 
-def _reading(gap: Gap, *, speed: Speed | None, mix: Any, names: tuple[str, str]) -> list[Hint]:
+def _reading(gap: Gap, *, speed: Speed | None, mix: Mix | None, names: tuple[str, str]) -> list[Hint]:
     """The first rule on what lies behind the gap that holds, if any."""
     said = finding(gap, speed=speed, names=names)
+    if mix is not None and (by_segment := _segments(mix, names)):
+        return [by_segment]
     if said[0] == "slower_not_lower":
         return [said]
     if loose := _looser(gap, names):
         return [loose]
     return [said] if said[0] in ("one_stage", "tie", "tie_need_more") else []
+
+
+def _segments(mix: Mix, names: tuple[str, str]) -> Hint | None:
+    driven = mix.mix_driven and mix.mix * mix.gap > 0 and mix.mix_low * mix.mix_high > 0
+    if not mix.reversal and not driven:
+        return None
+    ahead, behind = names if mix.gap >= 0 else names[::-1]
+    values = {name: getattr(mix, name) for name in _MIX}
+    values |= {"by": mix.by, "ahead": ahead, "behind": behind, "share": mix.mix / mix.gap, "unit": mix.unit}
+    return ("simpson" if mix.reversal else "mix_driven"), values
 
 
 def _zombies(incidences: Sequence[Incidence], names: tuple[str, str]) -> Hint | None:
