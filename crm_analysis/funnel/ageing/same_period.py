@@ -69,18 +69,16 @@ def won_in_period(
             f"won_in_period: no {by} is over at {pipeline.snapshot_at}; give a shorter period than {by!r}"
         )
     done = table.loc[table["complete"], ["n_created", "n_won_in_period", "n_won", "n_open"]].sum()
-    ever = won_within(pipeline, ["ever"], level=level, **period).loc["ever"]
-    each = won_within(pipeline, ["ever"], by=by, level=level, **period).xs("ever", level="horizon")
-    table.index = pd.Index([str(p) for p in table.index], name="period")
-    eventual = each[each["complete"]].reindex(table.index)[["won", "low", "high"]]
-    shares = pd.DataFrame([_share(row, level) for _, row in table.iterrows()], index=table.index)
     names = {"won": "ever", "low": "ever_low", "high": "ever_high"}
+    ever = won_within(pipeline, ["ever"], level=level, **period)[list(names)].rename(columns=names)
+    each = won_within(pipeline, ["ever"], by=by, level=level, **period).droplevel("horizon")
+    table.index = pd.Index([str(p) for p in table.index], name="period")
+    eventual = each.loc[each["complete"], list(names)].reindex(table.index).rename(columns=names)
+    shares = pd.DataFrame([_share(row, level) for _, row in table.iterrows()], index=table.index)
     first = ["n_created", "n_won_in_period"]
     return WonInPeriod(
-        table=table[first].join(shares).join(table.drop(columns=first)).join(eventual.rename(columns=names)),
-        overall=pd.Series(
-            {**done, **_share(done, level), **{names[name]: float(ever[name]) for name in names}}
-        ),
+        table=table[first].join(shares).join(table.drop(columns=first)).join(eventual),
+        overall=pd.concat([done, pd.Series(_share(done, level)), ever.iloc[0]]),
         by=by,
         level=level,
     )

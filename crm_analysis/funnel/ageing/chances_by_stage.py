@@ -1,0 +1,135 @@
+"""Chance of an open opportunity to be won or lost, given its stage and the days it has been there.
+
+A semi-Markov chain in whole days: where an opportunity goes from a stage, and when, depends on the stage and
+on the time spent in it, not on how it came there. Moves back and skipped stages are moves like others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.funnel.ageing.cumulative import MIN_AT_RISK
+from crm_analysis.funnel.ageing.resampling import draw_cells
+from crm_analysis.funnel.ageing.stays import LOST, STILL_THERE, Stays
+
+# Draws that are worked on at a time: memory, not time.
+CHUNK = 20
+
+
+def chances_by_stage(
+    stays: Stays,
+    now: pd.DataFrame,
+    *,
+    horizon_days: int | None,
+    n_draws: int,
+    owners: pd.DataFrame | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(won later | in stage k for s days), and the same for lost.
+
+    Parameters
+    ----------
+    stays : of all opportunities: what the chain is estimated from.
+    now : stage_number and days_in_stage, the places of the open opportunities; shape (n_places, 2).
+    horizon_days : days looked ahead; None for ever.
+
+    Returns
+    -------
+    Chances, shape (1 + n_draws, n_places, 2): won and lost, as estimated and in every draw; and the last day
+    with 10 at risk in each stage, beyond which nothing is known and both chances are 0.
+
+    Source: Howard (1971), Dynamic Probabilistic Systems, volume 2, chapter 10.
+    """
+    caps = _last_supported(stays)
+    counted, shape = _up_to(stays.counted, caps), (stays.n_stages, stays.n_stages + 3, int(caps.max()) + 2)
+    place = counted["to"].replace({LOST: stays.n_stages + 1, STILL_THERE: stays.n_stages + 2})
+    numbers = (counted["stage_number"], place, counted["days"])
+    cell = np.ravel_multi_index(tuple(column.to_numpy() for column in numbers), shape)
+    size = int(np.prod(shape))
+    estimated = np.bincount(cell, weights=counted["n"], minlength=size).reshape(1, *shape)
+    found = [_chances(estimated, caps, now, horizon_days)]
+    for start in range(0, n_draws, CHUNK):
+        some = owners.iloc[start : start + CHUNK] if owners is not None else None
+        n = min(CHUNK, n_draws - start)
+        drawn = draw_cells(counted, cell, size=size, owners=some, n_draws=n, rng=rng)
+        found.append(_chances(drawn.reshape(-1, *shape), caps, now, horizon_days))
+    return np.concatenate(found), caps
+
+
+def _last_supported(stays: Stays) -> np.ndarray:
+    """Last day with at least 10 at risk, by stage; the last of all where there are never so many."""
+    caps = np.zeros(stays.n_stages, dtype=int)
+    for stage in stays.counted["stage_number"].unique():
+        stayed = (
+            stays.counted[stays.counted["stage_number"] == stage].groupby("days")["n"].sum()[::-1].cumsum()
+        )
+        supported = stayed.index[stayed >= MIN_AT_RISK]
+        caps[stage] = supported.max() if len(supported) else stayed.index.max()
+    return caps
+
+
+def _up_to(counted: pd.DataFrame, caps: np.ndarray) -> pd.DataFrame:
+    """Counts in which all who stay beyond the supported days are still there on the day after."""
+    cap = caps[counted["stage_number"].to_numpy()]
+    beyond = counted["days"].to_numpy() > cap
+    return counted.assign(
+        days=np.where(beyond, cap + 1, counted["days"]), to=counted["to"].mask(beyond, STILL_THERE)
+    )
+
+
+def _chances(counts: np.ndarray, caps: np.ndarray, now: pd.DataFrame, horizon: int | None) -> np.ndarray:
+    leaving, left = _leaving(counts)
+    reach = _eventual(leaving) if horizon is None else _within(leaving, horizon)
+    result = np.zeros((len(counts), len(now), 2))
+    for row, (stage, days) in enumerate(now.itertuples(index=False)):
+        if days < caps[stage]:
+            ahead = leaving[:, stage, :, days + 1 :]
+            won_lost = _after(ahead, reach, horizon) / np.maximum(left[:, stage, days, None], 1e-12)
+            result[:, row] = won_lost.clip(0.0, 1.0)
+    return result
+
+
+def _leaving(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of a stage's entrants that leave for each place on each day, and the share left after it.
+
+    Shapes (n_draws, n_stages, n_stages + 2, n_days), won and lost last, and (n_draws, n_stages, n_days).
+    """
+    at_risk = np.maximum(counts.sum(axis=2)[..., ::-1].cumsum(axis=-1)[..., ::-1], 1e-300)
+    ended = counts[:, :, :-1]
+    left = np.cumprod(np.clip(1 - ended.sum(axis=2) / at_risk, 0.0, 1.0), axis=-1)
+    before = np.concatenate([np.ones_like(left[..., :1]), left[..., :-1]], axis=-1)
+    return ended * (before / at_risk)[:, :, None], left
+
+
+def _eventual(leaving: np.ndarray) -> np.ndarray:
+    """P(won), P(lost) of one who has just entered each stage; shape (n_draws, n_stages, 2)."""
+    n = leaving.shape[1]
+    moves = leaving.sum(axis=-1)
+    # Just short of 1, so that stages that lead only to each other are left with a chance of 0.
+    return np.linalg.solve(np.eye(n) - moves[:, :, :n] * (1 - 1e-9), moves[:, :, n:])
+
+
+def _within(leaving: np.ndarray, horizon: int) -> np.ndarray:
+    """The same within 0, 1, ... `horizon` days of entering; shape (n_draws, n_stages, 2, horizon + 1)."""
+    n = leaving.shape[1]
+    onward, out = leaving[:, :, :n], leaving[:, :, n:].cumsum(axis=-1)
+    at_once = np.linalg.inv(np.eye(n) - onward[..., 0] * (1 - 1e-9))
+    reach = np.zeros((*out.shape[:3], horizon + 1))
+    for t in range(horizon + 1):
+        steps = min(t, onward.shape[-1] - 1)
+        later = reach[..., t - steps : t][..., ::-1]
+        via = np.einsum("bkju,bjau->bka", onward[..., 1 : steps + 1], later)
+        reach[..., t] = at_once @ (via + out[..., min(t, out.shape[-1] - 1)])
+    return reach
+
+
+def _after(ahead: np.ndarray, reach: np.ndarray, horizon: int | None) -> np.ndarray:
+    """P(leave as in `ahead`, from tomorrow on, and be won or lost in time); shape (n_draws, 2)."""
+    n = reach.shape[1]
+    if horizon is None:
+        total = ahead.sum(axis=-1)
+        return total[:, n:] + np.einsum("bj,bja->ba", total[:, :n], reach)
+    ahead = ahead[..., :horizon]
+    rest = reach[..., horizon - 1 - np.arange(ahead.shape[-1])]
+    return ahead[:, n:].sum(axis=-1) + np.einsum("bju,bjau->ba", ahead[:, :n], rest)

@@ -1,0 +1,158 @@
+"""What becomes of the open opportunities: wins and revenue to expect of them, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.errors import ConfigError
+from crm_analysis.funnel.ageing.open_chances import open_chances
+from crm_analysis.funnel.ageing.owners import draw_sums, owner_likeness
+from crm_analysis.funnel.ageing.resampling import quantiles
+from crm_analysis.workspace import parse_length
+
+if TYPE_CHECKING:
+    from crm_analysis.doors.pipeline import Pipeline
+
+LEVELS = (0.80, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenForecast:
+    """Wins and revenue to expect of the opportunities that are open.
+
+    table : index opportunity_id, those with the highest expected amount first; age_days, p_won, p_lost,
+        p_open (neither by the horizon, or not known), amount, expected_amount (p_won x amount; missing where
+        no amount is known), stalled (older than any that ever closed: p_won and p_lost are 0), beyond (no
+        longer supported by 10 opportunities at risk: 0 too), and where known owner, stage, days_in_stage; group with `by`.
+    totals : index `measure` (wins, revenue; the second where amounts are mapped); expected, low_80, high_80,
+        low_95, high_95 (parameters and chance, owners unlike each other), static (the share won of all
+        closed, times the open ones, whatever their age).
+    static_rate : won / (won + lost) of all closed; NaN where nothing has closed.
+    given : what chances are conditional on: "stage" (and the days in it), or "age".
+    horizon : as asked for, None for ever.
+    owner_likeness : correlation of the outcomes of one owner's opportunities, from those that closed; 0 where
+        no owner is mapped.
+    by_owner : owners were drawn again for the intervals, rather than opportunities.
+    n_open, n_stalled, n_beyond, n_unpriced : open ones; of these stalled; beyond support; without amount.
+    n_undated : opportunities without a creation date, left out.
+    """
+
+    table: pd.DataFrame
+    totals: pd.DataFrame
+    static_rate: float
+    given: str
+    horizon: str | None
+    owner_likeness: float
+    by_owner: bool
+    n_open: int
+    n_stalled: int
+    n_beyond: int
+    n_unpriced: int
+    n_undated: int
+
+
+def forecast_open(
+    pipeline: Pipeline,
+    *,
+    horizon: str | None = None,
+    by: str | None = None,
+    given: str | None = None,
+    n_draws: int = 400,
+    rng: np.random.Generator | None = None,
+) -> OpenForecast:
+    """Chance of each open opportunity to be won and lost, and the wins and revenue to expect in total.
+
+    Parameters
+    ----------
+    horizon : length looked ahead, "90 days"; for ever where not given.
+    by : column of the opportunities whose groups differ ("source"): chances are estimated in each group that
+        has 10 wins, and from all opportunities in the others.
+    given : "stage": chances depend on the stage and the days in it; "age": on the age only. Where not given,
+        "stage" if the pipeline knows when stages were entered.
+    n_draws : of owners (or opportunities), for the intervals.
+    rng : source of randomness; `default_rng(1)` where not given, so that a report does not change by itself.
+
+    Raises
+    ------
+    DataError
+        As `incidence`.
+    ConfigError
+        The horizon is no length, `by` no column, or the stages that `given` asks for are not known.
+    """
+    given = _given(pipeline, given)
+    open_ = open_chances(
+        pipeline,
+        given=given,
+        horizon_days=None if horizon is None else int(parse_length(horizon)),
+        by=by,
+        n_draws=n_draws,
+        rng=(rng := rng if rng is not None else np.random.default_rng(1)),
+    )
+    deals, chance = open_.deals, open_.chances[0, open_.state]
+    likeness = owner_likeness(open_.ends) if "owner" in open_.ends else 0.0
+    sums = draw_sums(open_.chances[..., 0], open_.state, deals, likeness=likeness, rng=rng)
+    rate = _static_rate(open_.ends)
+    return OpenForecast(
+        table=_table(deals if by is not None else deals.drop(columns="group"), chance),
+        totals=_totals(deals, chance[:, 0], sums, rate),
+        static_rate=rate,
+        given=given,
+        horizon=horizon,
+        owner_likeness=likeness,
+        by_owner=open_.by_owner,
+        n_open=len(deals),
+        n_stalled=int(deals["stalled"].sum()),
+        n_beyond=int(deals["beyond"].sum()),
+        n_unpriced=int(deals["amount"].isna().sum()) if "amount" in deals else len(deals),
+        n_undated=open_.n_undated,
+    )
+
+
+def _given(pipeline: Pipeline, given: str | None) -> str:
+    known = pipeline.shape != "current stage"
+    if given not in (None, "age", "stage"):
+        raise ConfigError(f"forecast_open: given = {given!r}; expected 'stage' or 'age'")
+    if given == "stage" and not known:
+        raise ConfigError(
+            f"forecast_open: the shape {pipeline.shape!r} does not know when stages were entered, so that "
+            "chances depend on the age only; leave `given` out"
+        )
+    return given or ("stage" if known else "age")
+
+
+def _static_rate(ends: pd.DataFrame) -> float:
+    closed = ends[ends["outcome"] != "open"]
+    n = closed["n"].sum()
+    return float(closed.loc[closed["outcome"] == "won", "n"].sum() / n) if n else float("nan")
+
+
+def _table(deals: pd.DataFrame, chance: np.ndarray) -> pd.DataFrame:
+    table = deals.assign(p_won=chance[:, 0], p_lost=chance[:, 1])
+    table["p_open"] = (1 - table["p_won"] - table["p_lost"]).clip(0, 1)
+    order = ["p_won"]
+    if "amount" in deals:
+        table["expected_amount"] = table["p_won"] * table["amount"]
+        order = ["expected_amount", "p_won"]
+    columns = ["owner", "group", "stage", "age_days", "days_in_stage", "p_won", "p_lost", "p_open"]
+    columns += ["amount", "expected_amount", "stalled", "beyond"]
+    table = table[[name for name in columns if name in table]]
+    return table.sort_values(order, ascending=False, kind="stable")
+
+
+def _totals(deals: pd.DataFrame, p_won: np.ndarray, sums: pd.DataFrame, rate: float) -> pd.DataFrame:
+    worth = {"wins": np.ones(len(deals))}
+    if "amount" in deals:
+        worth["revenue"] = deals["amount"].fillna(0.0).to_numpy()
+    rows = {}
+    for measure, value in worth.items():
+        ends = {f"{side}_{level:.0%}"[:-1]: q for level in LEVELS for side, q in _sides(sums[measure], level)}
+        rows[measure] = {"expected": float(p_won @ value), **ends, "static": rate * float(value.sum())}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("measure")
+
+
+def _sides(draws: pd.Series, level: float) -> list[tuple[str, float]]:
+    return list(zip(("low", "high"), quantiles(draws.to_numpy(), level), strict=True))
