@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 
@@ -146,7 +146,7 @@ def count_stages(
     if stages is not None or event_rules:
         names = [*(["stages"] if stages is not None else []), *event_rules]
         raise ConfigError(f"funnel: {names} for a pipeline, which has its own stages and no rules of events")
-    return _count_history(source, level=level, **given)
+    return _count_history(cast("Pipeline", source), level=level, **given)
 
 
 def _count_history(
@@ -214,9 +214,9 @@ def _refuse_shape(pipeline: Pipeline, rules: Rules) -> None:
         )
 
 
-def _refuse_rules(given: Mapping[str, Any], what: str, *, known: Sequence[str] = ()) -> None:
+def _refuse_rules(given: Mapping[str, Any], what: str) -> None:
     """Refuse rules that would do nothing."""
-    if idle := [name for name, value in given.items() if name not in known and value != DEFAULTS.get(name)]:
+    if idle := [name for name, value in given.items() if value != DEFAULTS.get(name)]:
         raise ConfigError(f"funnel: {idle} mean nothing for {what}; leave them out")
 
 
@@ -229,4 +229,11 @@ def _is_events(source: Any) -> TypeGuard[Events]:
 def _count_events(
     events: Events, stages: Sequence[str] | None, given: dict[str, Any], *, level: float
 ) -> StageCounts:
-    raise NotImplementedError
+    """Count events by those rules that were given; the others are the defaults of `count_events`."""
+    from crm_analysis.funnel.counting.event_counts import count_events
+
+    if stages is None:
+        raise ConfigError("funnel: an event log needs stages, the events to count in their order")
+    rules = {name: value for name, value in given.items() if name not in DEFAULTS or value != DEFAULTS[name]}
+    _refuse_rules({name: value for name, value in rules.items() if name in ("skipped", "back")}, "events")
+    return count_events(events, steps=stages, level=level, **rules)
