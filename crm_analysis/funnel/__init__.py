@@ -78,6 +78,9 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.counting.merging import (
         merge_stages,
     )
+    from crm_analysis.funnel.counting.other_rules import (
+        sensitivity,
+    )
     from crm_analysis.funnel.counting.stage_history import (
         count_stages,
         count_wins,
@@ -196,6 +199,7 @@ _HOMES = {
     "rates_by_segment": "funnel.telling.stage_tables",
     "sample_size": "rates",
     "score_test": "rates",
+    "sensitivity": "funnel.counting.other_rules",
     "side_by_side": "funnel.counting.counts",
     "slipped": "funnel.pipeline.slipping",
     "smallest_visible_difference": "rates",
@@ -266,6 +270,7 @@ __all__ = [
     "rates_by_segment",
     "sample_size",
     "score_test",
+    "sensitivity",
     "side_by_side",
     "slipped",
     "smallest_visible_difference",
