@@ -34,6 +34,10 @@ if TYPE_CHECKING:
         OpenForecast,
         forecast_open,
     )
+    from crm_analysis.funnel.ageing.past_forecasts import (
+        OpenBacktest,
+        backtest_open,
+    )
     from crm_analysis.funnel.ageing.same_period import (
         WonInPeriod,
         won_in_period,
@@ -89,6 +93,13 @@ if TYPE_CHECKING:
         AbsorbingChain,
         absorbing_chain,
     )
+    from crm_analysis.funnel.pipeline.flows import (
+        flow_check,
+    )
+    from crm_analysis.funnel.pipeline.lingering import (
+        age_classes,
+        aged,
+    )
     from crm_analysis.funnel.pipeline.losses import (
         LostReasons,
         compare_lost_reasons,
@@ -110,8 +121,6 @@ if TYPE_CHECKING:
         source_returns,
     )
     from crm_analysis.funnel.pipeline.staying import (
-        aged,
-        flow_check,
         time_in_stages,
     )
     from crm_analysis.funnel.pipeline.velocities import (
@@ -157,6 +166,7 @@ _HOMES = {
     "LostReasons": "funnel.pipeline.losses",
     "Mix": "funnel.comparing.segments",
     "Nurture": "funnel.pipeline.nurturing",
+    "OpenBacktest": "funnel.ageing.past_forecasts",
     "OpenForecast": "funnel.ageing.open_deals",
     "Robustness": "funnel.comparing.robustness",
     "Slipped": "funnel.pipeline.slipping",
@@ -168,8 +178,10 @@ _HOMES = {
     "WonInPeriod": "funnel.ageing.same_period",
     "aalen_johansen": "funnel.ageing.cumulative",
     "absorbing_chain": "funnel.pipeline.absorbing",
-    "aged": "funnel.pipeline.staying",
+    "age_classes": "funnel.pipeline.lingering",
+    "aged": "funnel.pipeline.lingering",
     "attribute": "funnel.counting.breakdowns",
+    "backtest_open": "funnel.ageing.past_forecasts",
     "breakdown_table": "funnel.counting.breakdowns",
     "cohort_table": "funnel.counting.breakdowns",
     "compare": "funnel.comparing.two_firms",
@@ -181,7 +193,7 @@ _HOMES = {
     "count_wins": "funnel.counting.stage_history",
     "days_to_win": "funnel.ageing.waits",
     "finding": "funnel.telling.findings",
-    "flow_check": "funnel.pipeline.staying",
+    "flow_check": "funnel.pipeline.flows",
     "forecast_open": "funnel.ageing.open_deals",
     "gray_test": "funnel.ageing.gray",
     "hints": "funnel.telling.hints",
@@ -228,6 +240,7 @@ __all__ = [
     "LostReasons",
     "Mix",
     "Nurture",
+    "OpenBacktest",
     "OpenForecast",
     "Robustness",
     "Slipped",
@@ -239,8 +252,10 @@ __all__ = [
     "WonInPeriod",
     "aalen_johansen",
     "absorbing_chain",
+    "age_classes",
     "aged",
     "attribute",
+    "backtest_open",
     "breakdown_table",
     "cohort_table",
     "compare",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.ageing.by_age import incidence
+from crm_analysis.funnel.ageing.chances_by_age import chances_by_age
+from crm_analysis.funnel.ageing.chances_by_stage import chances_by_stage
+from crm_analysis.funnel.ageing.ends import ages, count_ends
+from crm_analysis.funnel.ageing.stays import count_stays
 from crm_analysis.funnel.pipeline.velocities import cohort_of
 
 if TYPE_CHECKING:
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 HEATS = ("hot", "mid", "long term", "no win seen")
 VALUES = ("high", "middle", "low")
 NOT_KNOWN = "not known"
-HORIZONS = ("30 days", "90 days", "ever")
+HORIZONS = {"30 days": 30, "90 days": 90, "ever": None}
+# The estimate alone, without draws.
+POINT: dict[str, Any] = {"n_draws": 0, "owners": None, "rng": np.random.default_rng(1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +57,15 @@ def nurture(
     """Open leads as a matrix of heat and value, with what they are expected to bring.
 
     A lead is *hot* where half or more of its chance of a win lies in the next 30 days, *mid* where in the
-    next 90, else *long term*; *no win seen* where its chance is 0: nothing so old was ever won, or too few
-    are so old to say. Heat says when; how likely a win is says `expected_wins`.
+    next 90, else *long term*; *no win seen* where its chance is 0: nothing that waited so long was ever won,
+    or too few waited so long to say. Heat says when; how likely a win is says `expected_wins`.
 
     Parameters
     ----------
     lost_if_neglected : share of the expected value that is lost if nobody touches a lead, one for all or one
         for each heat. Without default: the data cannot say it.
-    chances : index opportunity_id, columns "30 days", "90 days", "ever"; where not given, by age:
-        (F(a + h) - F(a)) / S(a) of the Aalen-Johansen curve of the whole pipeline, up to the last age with
-        at least ten at risk.
+    chances : index opportunity_id, columns "30 days", "90 days", "ever"; as `forecast_open` has them
+        where not given: by stage and the days in it, or by age where the shape hides the stages.
     bounds : amounts from which a lead is of middle and of high value; thirds of the open leads where not
         given.
 
@@ -76,7 +80,7 @@ def nurture(
     deals, _ = cohort_of(pipeline, since=None, until=None)
     leads = deals[deals["outcome"] == "open"].set_index("opportunity_id").sort_index()
     leads = leads.rename(columns={"days": "age_days"})
-    found = _by_age(pipeline, leads["age_days"]) if chances is None else _given(chances, leads.index)
+    found = _forecast(pipeline, leads) if chances is None else _given(chances, leads.index)
     leads = leads.join(found)
     leads["heat"] = _heat(leads)
     amount = leads["amount"] if "amount" in leads else pd.Series(np.nan, leads.index)
@@ -103,22 +107,31 @@ def _assumed(share: float | Mapping[str, float]) -> dict[str, float]:
     return {heat: float(shares[heat]) for heat in HEATS}
 
 
-def _by_age(pipeline: Pipeline, ages: pd.Series) -> pd.DataFrame:
-    """Chance of a win within each horizon, for an opportunity that is open at its age."""
-    result = incidence(pipeline)
-    curve, last = result.curve, result.horizon_days
-    days, won, left = curve.index.to_numpy(), curve["won"].to_numpy(), curve["open"].to_numpy()
+def _forecast(pipeline: Pipeline, leads: pd.DataFrame) -> pd.DataFrame:
+    """Chance of a win within each horizon, given the stage and the days in it, or else the age."""
+    by_age = pipeline.shape == "current stage"
+    found = _given_age(pipeline, leads) if by_age else _given_stage(pipeline, leads.index)
+    return pd.DataFrame(found, leads.index)
 
-    def at(values: np.ndarray, age: np.ndarray) -> np.ndarray:
-        return values[np.searchsorted(days, np.minimum(age, last), side="right") - 1]
 
-    age = ages.to_numpy()
-    still, now = at(left, age), at(won, age)
-    # Beyond the last age with enough at risk nothing is known, and no win is promised.
-    inside = (age < last) & (still > 0)
-    ends = {"30 days": age + 30, "90 days": age + 90, "ever": np.full_like(age, last)}
-    chances = {h: (at(won, end) - now) / np.where(inside, still, 1.0) for h, end in ends.items()}
-    return pd.DataFrame({h: np.where(inside, chance, 0.0) for h, chance in chances.items()}, ages.index)
+def _given_stage(pipeline: Pipeline, ids: pd.Index) -> dict[str, np.ndarray]:
+    stays = count_stays(pipeline)
+    now = stays.now[["stage_number", "days_in_stage"]].reindex(ids)
+    places = now.drop_duplicates(ignore_index=True)
+    which = pd.MultiIndex.from_frame(places).get_indexer(pd.MultiIndex.from_frame(now))
+    return {
+        name: chances_by_stage(stays, places, horizon_days=days, **POINT)[0][0, which, 0]
+        for name, days in HORIZONS.items()
+    }
+
+
+def _given_age(pipeline: Pipeline, leads: pd.DataFrame) -> dict[str, np.ndarray]:
+    ends, _ = count_ends(ages(pipeline))
+    states, which = np.unique(leads["age_days"].to_numpy(), return_inverse=True)
+    return {
+        name: chances_by_age(ends, states, horizon_days=days, **POINT)[0][0, which, 0]
+        for name, days in HORIZONS.items()
+    }
 
 
 def _given(chances: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
