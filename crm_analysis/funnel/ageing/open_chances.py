@@ -72,11 +72,17 @@ def open_chances(
     }
     found, beyond = [np.zeros((1 + n_draws, 1, 2))], np.zeros(len(deals), dtype=bool)
     state = np.zeros(len(deals), dtype=int)
-    for group, rows in deals.groupby("group").indices.items():
-        of_group = _learnt_from(str(group), ends, stays)
-        chances, states, beyond[rows] = _of_part(deals.iloc[rows], *of_group, settings)
+
+    def take(rows: np.ndarray, *learnt_from: Any) -> None:
+        chances, states, beyond[rows] = _of_part(deals.iloc[rows], *learnt_from, settings)
         state[rows] = states + sum(c.shape[1] for c in found)
         found.append(chances)
+
+    for group, rows in deals.groupby("group").indices.items():
+        take(rows, *_learnt_from(str(group), ends, stays))
+    if by is not None and beyond.any():
+        # Where a group has too few as old as this, all groups together may have enough.
+        take(np.flatnonzero(beyond), ends, stays)
     closed = ends.loc[ends["outcome"] != "open", "age_days"]
     stalled = (deals["age_days"] > (closed.max() if len(closed) else np.inf)).to_numpy()
     return OpenChances(

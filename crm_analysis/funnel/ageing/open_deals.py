@@ -27,7 +27,8 @@ class OpenForecast:
     table : index opportunity_id, those with the highest expected amount first; age_days, p_won, p_lost,
         p_open (neither by the horizon, or not known), amount, expected_amount (p_won x amount; missing where
         no amount is known), stalled (older than any that ever closed: p_won and p_lost are 0), beyond (no
-        longer supported by 10 opportunities at risk: 0 too), and where known owner, stage, days_in_stage; group with `by`.
+        longer supported by 10 opportunities at risk: 0 too), and where known owner, stage,
+        days_in_stage; with `by`, group.
     totals : index `measure` (wins, revenue; the second where amounts are mapped); expected, low_80, high_80,
         low_95, high_95 (parameters and chance, owners unlike each other), static (the share won of all
         closed, times the open ones, whatever their age).
