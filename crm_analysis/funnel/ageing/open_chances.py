@@ -73,8 +73,8 @@ def open_chances(
     found, beyond = [np.zeros((1 + n_draws, 1, 2))], np.zeros(len(deals), dtype=bool)
     state = np.zeros(len(deals), dtype=int)
 
-    def take(rows: np.ndarray, *learnt_from: Any) -> None:
-        chances, states, beyond[rows] = _of_part(deals.iloc[rows], *learnt_from, settings)
+    def take(rows: Any, ends: pd.DataFrame, stays: Stays | None) -> None:
+        chances, states, beyond[rows] = _of_part(deals.iloc[rows], ends, stays, settings)
         state[rows] = states + sum(c.shape[1] for c in found)
         found.append(chances)
 

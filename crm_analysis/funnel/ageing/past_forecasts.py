@@ -24,10 +24,10 @@ class OpenBacktest:
     """Forecasts of the open opportunities at earlier days, and what came of them.
 
     table : index (`at`, `measure`: wins, and revenue where amounts are mapped); until (the day up to
-        which outcomes are compared), n_open, n_unsettled (still open at `until`), expected, low_80, high_80, low_95,
-        high_95, actual, static (the share won of all closed that day, times the open ones), error
-        (expected / actual - 1; missing where nothing came), static_error, in_80, in_95 (actual within the
-        range).
+        which outcomes are compared), n_open, n_unsettled (still open at `until`), expected, low_80,
+        high_80, low_95, high_95, actual, static (the share won of all closed that day, times the open
+        ones), error (expected / actual - 1; missing where nothing came), static_error, in_80, in_95
+        (actual within the range).
     scores : index `at`; brier, static_brier: mean squared error of the chance of each opportunity to be won,
         ours and the same share for all. Smaller is better.
     error, static_error : index `measure`; sum of expected / sum of actual - 1 over all days.
