@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_analysis import base, campaigns, clv, errors, figures, funnel, report, rfm, selection, simulate
     from crm_analysis.customers import customer_table, split_holdout, summarise_customers
+    from crm_analysis.doors.campaigns import check_campaigns, read_campaigns
+    from crm_analysis.doors.contacts import check_contacts, read_contacts
     from crm_analysis.doors.customers import check_customers, read_customers
     from crm_analysis.doors.events import check_events, read_events
     from crm_analysis.doors.pipeline import check_pipeline, read_pipeline
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _ROOMS = ("base", "campaigns", "clv", "errors", "figures", "funnel", "report", "rfm", "selection", "simulate")
 _HOMES = {
+    "check_campaigns": "doors.campaigns",
+    "check_contacts": "doors.contacts",
     "check_customers": "doors.customers",
     "check_events": "doors.events",
     "check_pipeline": "doors.pipeline",
@@ -28,6 +32,8 @@ _HOMES = {
     "customer_table": "customers",
     "open_workspace": "doors.store",
     "Period": "workspace",
+    "read_campaigns": "doors.campaigns",
+    "read_contacts": "doors.contacts",
     "read_customers": "doors.customers",
     "read_events": "doors.events",
     "read_pipeline": "doors.pipeline",
@@ -41,6 +47,8 @@ __all__ = [
     "Period",
     "base",
     "campaigns",
+    "check_campaigns",
+    "check_contacts",
     "check_customers",
     "check_events",
     "check_pipeline",
@@ -51,6 +59,8 @@ __all__ = [
     "figures",
     "funnel",
     "open_workspace",
+    "read_campaigns",
+    "read_contacts",
     "read_customers",
     "read_events",
     "read_pipeline",

@@ -103,6 +103,22 @@ class PipelineSource(Source):
     max_set_aside: Share = 0.05
 
 
+class EventsSource(Source):
+    """The event log; it may cover other days than the purchase log."""
+
+    observed_from: dt.date | None = None
+    observed_until: dt.date | None = None
+    strict_order: bool = False
+    drop_duplicates: bool = False
+    max_set_aside: Share = 0.05
+
+
+class ContactsSource(Source):
+    """Whom the campaigns reached, or left alone for comparison."""
+
+    max_set_aside: Share = 0.05
+
+
 class RatesSource(Source):
     """Rates of exchange into the workspace's currency."""
 
@@ -135,6 +151,11 @@ class Firm(Settings):
     pipeline: PipelineSource | None = None
     spend: Source | None = None
     service: Source | None = None
+    campaigns: Source | None = None
+    contacts: ContactsSource | None = None
+    owners: Source | None = None
+    churn_reasons: Source | None = None
+    events: EventsSource | None = None
     rates: RatesSource | None = None
     control: Control | None = None
     season: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(

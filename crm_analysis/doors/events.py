@@ -69,7 +69,7 @@ class Events:
 def read_events(
     source: Any,
     *,
-    columns: Mapping[str, str],
+    columns: Mapping[str, Any],
     observed_from: dt.date | str | None = None,
     observed_until: dt.date | str | None = None,
     strict_order: bool = False,
@@ -138,7 +138,7 @@ def _span(start: dt.date | str | None, end: dt.date | str | None) -> tuple[dt.da
     return first, last
 
 
-def _schema(columns: Mapping[str, str]) -> Schema:
+def _schema(columns: Mapping[str, Any]) -> Schema:
     """Entity, event, time, and a column for every other name that is mapped."""
     names = [name for name in columns if name not in KEYS]
     if taken := sorted(name for name in names if name in TAKEN or ":" in name or not name.strip()):

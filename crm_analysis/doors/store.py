@@ -25,8 +25,14 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from crm_analysis.doors.campaigns import read_campaigns
+from crm_analysis.doors.churn_reasons import read_churn_reasons
+from crm_analysis.doors.contacts import read_contacts
 from crm_analysis.doors.costs import count_service, profit_per_customer, read_service, read_spend
 from crm_analysis.doors.customers import Customers, read_customers
+from crm_analysis.doors.events import Events, read_events
+from crm_analysis.doors.framed import Framed
+from crm_analysis.doors.owners import read_owners
 from crm_analysis.doors.pipeline import Pipeline, read_pipeline
 from crm_analysis.doors.schema import Checked
 from crm_analysis.doors.scratch import new_folder
@@ -37,7 +43,7 @@ from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.workspace import Firm, Source, Workspace, read_workspace
 
-Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked)
+Table = TypeVar("Table", Transactions, Customers, Pipeline, Checked, Events, Framed)
 READING = {"table", "sheet", "delimiter", "encoding", "dates", "source_timezone", "decimal", "header"}
 POLICIES = {
     "refunds",
@@ -60,6 +66,13 @@ SHAPE = {
     "outcomes",
     "snapshot_at",
     "max_set_aside",
+}
+
+OF_EVENTS = {"strict_order", "drop_duplicates", "max_set_aside"}
+# Tables whose rows are held against those of others: what is checked anew when one of these changes.
+NEEDS = {
+    "transactions": ("customers", "rates", "control"),
+    "contacts": ("campaigns", "transactions", "customers", "rates", "control"),
 }
 
 
@@ -144,6 +157,29 @@ class OpenWorkspace:
         first, last = self._span(firm, since, until)
         return None if table is None else count_service(table, since=first, until=last)
 
+    def contacts(self, firm: str) -> pd.DataFrame | None:
+        """Whom campaigns reached or left alone: `contacts.read_contacts` says the columns; or None."""
+        return self._frame(firm, "contacts")
+
+    def campaigns(self, firm: str) -> pd.DataFrame | None:
+        """Campaigns with the days of their effect and their costs: `campaigns.read_campaigns`; or None."""
+        return self._frame(firm, "campaigns")
+
+    def owners(self, firm: str) -> pd.DataFrame | None:
+        """Sales people: owner, hired_at, left_at (missing while employed); or None."""
+        return self._frame(firm, "owners")
+
+    def churn_reasons(self, firm: str) -> pd.DataFrame | None:
+        """Why customers left: customer_id, left_at, reason (missing where not recorded); or None."""
+        return self._frame(firm, "churn_reasons")
+
+    def events(self, firm: str, *, until: dt.date | str | None = None) -> Events | None:
+        """Return the checked event log of a firm, or None; with `until` as it was seen after that day."""
+        if self.settings.firm(firm).events is None:
+            return None
+        events = self._checked(firm, "events", Events, self._read_events)
+        return events if until is None else events.as_of(until)
+
     def profit(
         self,
         firm: str,
@@ -192,19 +228,25 @@ class OpenWorkspace:
             "pipeline": self.pipeline,
             "spend": self.spend,
             "service": self._service,
+            "campaigns": self.campaigns,
+            "contacts": self.contacts,
+            "owners": self.owners,
+            "churn_reasons": self.churn_reasons,
+            "events": self.events,
         }
         for firm, settings in self.settings.firms.items():
             for name, reader in readers.items():
                 if getattr(settings, name) is not None:
-                    master = found.get((firm, "customers")) if name == "transactions" else None
-                    found[firm, name] = self._judge(firm, name, reader, master)
+                    needed = [found[firm, n] for n in NEEDS.get(name, ()) if (firm, n) in found]
+                    refused = next((verdict for verdict in needed if verdict.status == "REFUSE"), None)
+                    found[firm, name] = self._judge(firm, name, reader, refused)
         return found
 
-    def _judge(self, firm: str, name: str, reader: Callable[[str], Any], needed: Verdict | None) -> Verdict:
-        """Verdict of one table; where the table that it needs is refused, it cannot be read."""
-        if needed is not None and needed.status == "REFUSE":
+    def _judge(self, firm: str, name: str, reader: Callable[[str], Any], refused: Verdict | None) -> Verdict:
+        """Verdict of one table; where a table that it needs is refused, it cannot be read."""
+        if refused is not None:
             place = Path(getattr(self.settings.firm(firm), name).source).name
-            sentence = f"{place}: not checked, because {needed.table} is refused; put that right first"
+            sentence = f"{place}: not checked, because {refused.table} is refused; put that right first"
             return Verdict(place, defects=(Defect("not checked", "refuse", sentence),))
         try:
             reader(firm)
@@ -252,6 +294,59 @@ class OpenWorkspace:
     def _read_service(self, firm: Firm, key: str) -> Checked:
         assert firm.service is not None
         return read_service(firm.service.source, columns=firm.service.columns, **self._options(firm.service))
+
+    def _read_campaigns(self, firm: Firm, key: str) -> Framed:
+        assert firm.campaigns is not None
+        source = firm.campaigns
+        return read_campaigns(source.source, columns=source.columns, **self._options(source))
+
+    def _read_contacts(self, firm: Firm, key: str) -> Framed:
+        source = firm.contacts
+        assert source is not None
+        customers = self.transactions(key).lines.select("customer_id").distinct().to_pyarrow()
+        return read_contacts(
+            source.source,
+            columns=source.columns,
+            campaigns=self.campaigns(key),
+            known=customers["customer_id"].to_pylist(),
+            max_set_aside=source.max_set_aside,
+            **self._options(source),
+        )
+
+    def _read_owners(self, firm: Firm, key: str) -> Framed:
+        assert firm.owners is not None
+        return read_owners(firm.owners.source, columns=firm.owners.columns, **self._options(firm.owners))
+
+    def _read_churn_reasons(self, firm: Firm, key: str) -> Framed:
+        source = firm.churn_reasons
+        assert source is not None
+        until = firm.observed_until
+        options = self._options(source)
+        return read_churn_reasons(source.source, columns=source.columns, observed_until=until, **options)
+
+    def _read_events(self, firm: Firm, key: str) -> Events:
+        source = firm.events
+        assert source is not None
+        return read_events(
+            source.source,
+            columns=source.columns,
+            observed_from=source.observed_from or firm.observed_from,
+            observed_until=source.observed_until or firm.observed_until,
+            **source.model_dump(include=OF_EVENTS),
+            **self._options(source),
+        )
+
+    def _frame(self, firm: str, name: str) -> pd.DataFrame | None:
+        """Copy of a table that is kept as a frame, or None: what is done to it is done to no other's."""
+        if getattr(self.settings.firm(firm), name) is None:
+            return None
+        readers = {
+            "campaigns": self._read_campaigns,
+            "contacts": self._read_contacts,
+            "owners": self._read_owners,
+            "churn_reasons": self._read_churn_reasons,
+        }
+        return self._checked(firm, name, Framed, readers[name]).frame.copy()
 
     def _master(self, firm: str) -> Customers | None:
         if self.settings.firm(firm).customers is None:
@@ -310,7 +405,7 @@ class OpenWorkspace:
 
     def _files(self, firm: Firm, name: str) -> list[Path] | None:
         """Files that the table is read from; None where a database is among its sources."""
-        names = ("transactions", "customers", "rates", "control") if name == "transactions" else (name,)
+        names = (name, *NEEDS.get(name, ()))
         sources = [getattr(firm, each) for each in names if getattr(firm, each) is not None]
         if any(source.source.startswith("env:") for source in sources):
             return None
