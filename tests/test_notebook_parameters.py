@@ -1,11 +1,16 @@
 """Every declared parameter of every notebook is run with a second value, and makes a difference."""
 
 import ast
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ALTERNATIVES = {
@@ -87,26 +92,33 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(folder):
-    """Every case run by papermill, two at a time: case -> executed notebook, or the exception."""
-    import papermill
+    """Every case run: case -> executed notebook, or the exception; the notebooks two at a time.
 
-    def run(case: tuple[str, str]):
-        name, parameter = case
-        value = ALTERNATIVES[name][parameter]
-        value = value.format(folder=folder) if isinstance(value, str) else value
-        try:
-            return papermill.execute_notebook(
-                NOTEBOOKS / f"{name}.ipynb",
-                None,
-                {parameter: value} | WITH.get(case, {}),
-                kernel_name="python3",
-                progress_bar=False,
-            )
-        except Exception as error:
-            return error
-
+    A notebook's cases share a kernel: that it runs in a fresh one is nbval's to say.
+    """
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CASES, pool.map(run, CASES), strict=True))
+        of_notebooks = pool.map(lambda name: cases_of(name, folder), ALTERNATIVES)
+        return {case: run for runs in of_notebooks for case, run in runs.items()}
+
+
+def cases_of(name: str, folder: Path) -> dict[tuple[str, str], object]:
+    """Run one notebook with each of its second values."""
+    notebook = load_notebook_node(str(NOTEBOOKS / f"{name}.ipynb"))
+    where = {"metadata": {"path": str(NOTEBOOKS)}}
+    client = NotebookClient(notebook, kernel_name="python3", resources=where)
+    runs: dict[tuple[str, str], object] = {}
+    with client.setup_kernel():
+        for parameter, value in ALTERNATIVES[name].items():
+            value = value.format(folder=folder) if isinstance(value, str) else value
+            values = {parameter: value} | WITH.get((name, parameter), {})
+            client.nb = parameterize_notebook(copy.deepcopy(notebook), values)
+            try:
+                for place, cell in enumerate(client.nb.cells):
+                    client.execute_cell(cell, place)
+                runs[name, parameter] = client.nb
+            except CellExecutionError as error:
+                runs[name, parameter] = error
+    return runs
 
 
 def test_every_declared_parameter_has_a_second_value():
