@@ -9,22 +9,94 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.campaigns.affinities import affinity
+    from crm_analysis.campaigns.baskets import Baskets, make_baskets, read_baskets
     from crm_analysis.campaigns.contrast import Estimate
     from crm_analysis.campaigns.effects import CampaignEffect, Effects
+    from crm_analysis.campaigns.groups import uplift_by
     from crm_analysis.campaigns.measured import evaluate
+    from crm_analysis.campaigns.next_time import next_steps, whom_next
+    from crm_analysis.campaigns.opportunities import Followed, follow_to_pipeline
+    from crm_analysis.campaigns.ranking import (
+        break_even_index,
+        break_even_rate,
+        contact_above_break_even,
+        gains,
+    )
+    from crm_analysis.campaigns.returns import Return, Wasted, return_on, wasted_share
+    from crm_analysis.campaigns.rules import association_rules, frequent_sets, lift_interval
+    from crm_analysis.campaigns.telling import finding, response_values
+    from crm_analysis.campaigns.uplift import (
+        perfect_qini_curve,
+        perfect_uplift_curve,
+        uplift_curve,
+        uplift_quality,
+    )
 
 _HOMES = {
+    "Baskets": "baskets",
     "CampaignEffect": "effects",
     "Effects": "effects",
     "Estimate": "contrast",
+    "Followed": "opportunities",
+    "Return": "returns",
+    "Wasted": "returns",
+    "affinity": "affinities",
+    "association_rules": "rules",
+    "break_even_index": "ranking",
+    "break_even_rate": "ranking",
+    "contact_above_break_even": "ranking",
     "evaluate": "measured",
+    "finding": "telling",
+    "follow_to_pipeline": "opportunities",
+    "frequent_sets": "rules",
+    "gains": "ranking",
+    "lift_interval": "rules",
+    "make_baskets": "baskets",
+    "next_steps": "next_time",
+    "perfect_qini_curve": "uplift",
+    "perfect_uplift_curve": "uplift",
+    "read_baskets": "baskets",
+    "response_values": "telling",
+    "return_on": "returns",
+    "uplift_by": "groups",
+    "uplift_curve": "uplift",
+    "uplift_quality": "uplift",
+    "wasted_share": "returns",
+    "whom_next": "next_time",
 }
 
 __all__ = [
+    "Baskets",
     "CampaignEffect",
     "Effects",
     "Estimate",
+    "Followed",
+    "Return",
+    "Wasted",
+    "affinity",
+    "association_rules",
+    "break_even_index",
+    "break_even_rate",
+    "contact_above_break_even",
     "evaluate",
+    "finding",
+    "follow_to_pipeline",
+    "frequent_sets",
+    "gains",
+    "lift_interval",
+    "make_baskets",
+    "next_steps",
+    "perfect_qini_curve",
+    "perfect_uplift_curve",
+    "read_baskets",
+    "response_values",
+    "return_on",
+    "uplift_by",
+    "uplift_curve",
+    "uplift_quality",
+    "wasted_share",
+    "whom_next",
 ]
 
 

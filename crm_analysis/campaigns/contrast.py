@@ -42,26 +42,56 @@ class Estimate:
 UNKNOWN = Estimate(math.nan)
 
 
-def difference(outcome: np.ndarray, treated: np.ndarray, *, level: float = 0.95) -> Estimate:
-    """Mean of the treated less mean of the control group, with Welch's interval.
+@dataclass(frozen=True)
+class Welch:
+    """Difference of two means, its standard error and degrees of freedom; missing where not known."""
 
-    No interval where a group has fewer than two customers, or where nothing varies: that everybody did the
-    same (nobody bought) does not say that everybody always would.
+    value: float
+    se: float
+    degrees: float
+
+    def p(self, against: float = 0.0) -> float:
+        """Two-sided p of a true difference of `against`; 1 where nothing is known."""
+        from scipy.stats import t
+
+        if not self.se > 0:
+            return 1.0
+        return float(2 * t.sf(abs(self.value - against) / self.se, self.degrees))
+
+    def estimate(self, level: float) -> Estimate:
+        """The difference with its interval."""
+        from scipy.stats import t
+
+        if not self.se > 0:
+            return Estimate(self.value)
+        half = float(t.ppf(0.5 + level / 2, self.degrees)) * self.se
+        return Estimate(self.value, self.value - half, self.value + half)
+
+
+def welch(outcome: np.ndarray, treated: np.ndarray) -> Welch:
+    """Mean of the treated less mean of the control group.
+
+    No standard error where a group has fewer than two customers, or where nothing varies: that everybody did
+    the same (nobody bought) does not say that everybody always would.
 
     Source: Welch (1947), Biometrika 34:28.
     """
     a, b = outcome[treated], outcome[~treated]
     if not len(a) or not len(b):
-        return UNKNOWN
+        return Welch(math.nan, math.nan, math.nan)
     value = float(a.mean() - b.mean())
     if len(a) < 2 or len(b) < 2:
-        return Estimate(value)
+        return Welch(value, math.nan, math.nan)
     parts = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
     if not parts.sum() > 0:
-        return Estimate(value)
-    half = _t_quantile(level, parts.sum() ** 2 / (parts**2 / [len(a) - 1, len(b) - 1]).sum())
-    half *= math.sqrt(parts.sum())
-    return Estimate(value, value - half, value + half)
+        return Welch(value, math.nan, math.nan)
+    degrees = parts.sum() ** 2 / (parts**2 / [len(a) - 1, len(b) - 1]).sum()
+    return Welch(value, math.sqrt(parts.sum()), float(degrees))
+
+
+def difference(outcome: np.ndarray, treated: np.ndarray, *, level: float = 0.95) -> Estimate:
+    """Treated less control with Welch's interval."""
+    return welch(outcome, treated).estimate(level)
 
 
 def adjusted(outcome: np.ndarray, before: np.ndarray, treated: np.ndarray) -> np.ndarray:
@@ -151,9 +181,3 @@ def _means(values: np.ndarray, generator: np.random.Generator, draws: int) -> np
     ends = counts.cumsum()
     sums = np.concatenate([[0.0], taken.cumsum()])
     return (sums[ends] - sums[ends - counts]) / len(values)
-
-
-def _t_quantile(level: float, degrees: float) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(0.5 + level / 2, degrees))

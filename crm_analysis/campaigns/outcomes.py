@@ -64,7 +64,7 @@ def read_orders(
         table["profit"] = table["amount"] * margin
     if "occurred_on" not in table:
         return Orders(table, pd.Series(dtype="datetime64[us]"), since, until)
-    table = table[table["occurred_on"] <= pd.Timestamp(until)]
+    table = table if until is None else table[table["occurred_on"] <= pd.Timestamp(until)]
     first_on = table[table["is_order"]].groupby("customer_id")["occurred_on"].min()
     return Orders(table, first_on, since, until)
 
