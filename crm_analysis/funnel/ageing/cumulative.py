@@ -50,26 +50,25 @@ def aalen_johansen(
     `survival::survfit`; intervals on the complementary log-log scale, as Choudhury (2002), Statistics in
     Medicine 21:1129.
     """
-    ended = pd.DataFrame({"age_days": np.asarray(days), "outcome": np.asarray(outcome, dtype=object)})
-    ended["n"] = 1 if n is None else np.asarray(n)
-    if unknown := sorted(set(ended["outcome"]) - set(ENDINGS)):
+    age, ended = np.asarray(days), np.asarray(outcome, dtype=object)
+    number = np.ones(len(age), dtype="int64") if n is None else np.asarray(n)
+    if unknown := sorted(set(ended) - set(ENDINGS)):
         raise DataError(f"incidence: outcome {unknown}; expected {list(ENDINGS)}")
-    if not (ended["age_days"] >= 0).all():
-        wrong = int((~(ended["age_days"] >= 0)).sum())
-        raise DataError(f"incidence: {wrong} of {len(ended)} ages are missing or below 0; expected days >= 0")
-    ages, place = np.unique(np.append(ended["age_days"].to_numpy(), 0), return_inverse=True)
-    cells = {kind: np.where(ended["outcome"] == kind, ended["n"], 0) for kind in ENDINGS}
-    sums = {kind: np.bincount(place[:-1], weights=n, minlength=len(ages)) for kind, n in cells.items()}
-    counts = pd.DataFrame(sums, index=pd.Index(ages, name="age_days")).astype("int64")
-    at_risk = counts.sum(axis=1)[::-1].cumsum()[::-1]
-    curve = counts.add_prefix("n_")
-    curve.insert(0, "n_at_risk", at_risk)
+    if not (age >= 0).all():
+        wrong = int((~(age >= 0)).sum())
+        raise DataError(f"incidence: {wrong} of {len(age)} ages are missing or below 0; expected days >= 0")
+    index, place = np.unique(np.append(age, 0), return_inverse=True)
+    weights = {kind: np.where(ended == kind, number, 0) for kind in ENDINGS}
+    counts = {k: np.bincount(place[:-1], weights=w, minlength=len(index)) for k, w in weights.items()}
+    at_risk = np.sum(list(counts.values()), axis=0)[::-1].cumsum()[::-1]
+    columns = {"n_at_risk": at_risk} | {f"n_{kind}": counts[kind] for kind in ENDINGS}
+    columns = {name: column.astype("int64") for name, column in columns.items()}
     for kind in ("won", "lost"):
-        curve[kind], curve[f"{kind}_se"] = _share_and_se(at_risk, counts, kind)
-        ends = share_ends(curve[kind], curve[f"{kind}_se"], n_at_risk=at_risk, level=level)
-        curve[f"{kind}_low"], curve[f"{kind}_high"] = ends
-    curve["open"] = (1 - curve["won"] - curve["lost"]).clip(lower=0.0)
-    return curve
+        share, se = _share_and_se(at_risk, counts["won"] + counts["lost"], counts[kind])
+        low, high = share_ends(share, se, n_at_risk=at_risk, level=level)
+        columns |= {kind: share, f"{kind}_se": se, f"{kind}_low": low, f"{kind}_high": high}
+    columns["open"] = (1 - columns["won"] - columns["lost"]).clip(0.0)
+    return pd.DataFrame(columns, index=pd.Index(index, name="age_days"))
 
 
 def cumulative_shares(
@@ -108,10 +107,10 @@ def age_of_share(curve: pd.DataFrame, *, share: float, horizon_days: int) -> flo
 
 
 def share_ends(
-    share: Sequence[float] | pd.Series,
-    se: Sequence[float] | pd.Series,
+    share: Sequence[float] | np.ndarray,
+    se: Sequence[float] | np.ndarray,
     *,
-    n_at_risk: Sequence[float] | pd.Series,
+    n_at_risk: Sequence[float] | np.ndarray,
     level: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high ends of cumulative shares; for 0 and 1, those of a rate among those at risk."""
@@ -127,18 +126,17 @@ def share_ends(
     return low, np.select([none, all_], [np.where(at_risk > 0, room, 1.0), 1.0], default=high)
 
 
-def _share_and_se(at_risk: pd.Series, counts: pd.DataFrame, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Aalen-Johansen share of `kind` and its standard error, at every age."""
-    n, d = at_risk.to_numpy(float), counts[kind].to_numpy(float)
-    ended = counts[["won", "lost"]].sum(axis=1).to_numpy(float)
-    left = np.cumprod(1 - ended / n)
+def _share_and_se(n: np.ndarray, ended: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Aalen-Johansen share of those d of n at risk, and its standard error; `ended` left in either way."""
+    at_risk = np.maximum(n, 1.0)
+    left = np.cumprod(1 - ended / at_risk)
     before = np.concatenate([[1.0], left[:-1]])
-    share = np.cumsum(before * d / n)
+    share = np.cumsum(before * d / at_risk)
     # sum over t_i <= t of (F(t) - F(t_i))^2 a_i + b_i - 2 (F(t) - F(t_i)) c_i, expanded in F(t);
     # once everybody has left, F does not move any more and a_i has no weight.
     a = np.divide(ended, n * (n - ended), out=np.zeros_like(n), where=n > ended)
-    b = before**2 * d * (n - d) / n**3
-    c = before * d / n**2
+    b = before**2 * d * (n - d) / at_risk**3
+    c = before * d / at_risk**2
     constant = np.cumsum(share**2 * a + b + 2 * share * c)
     linear = np.cumsum(share * a + c)
     return share, np.sqrt(np.maximum(constant - 2 * share * linear + share**2 * np.cumsum(a), 0.0))

@@ -51,19 +51,26 @@ def draw_sums(
     """
     n = len(deals)
     repeats = REPEATS if n <= MANY else 1
-    owner = pd.factorize(deals["owner"])[0] if "owner" in deals else np.full(n, -1)
     amount = deals["amount"].fillna(0.0).to_numpy() if "amount" in deals else np.zeros(n)
+    owner = _owners_of(deals)
     shared = latent_correlation(likeness, float(p_won[0, state].mean()) if n else 0.0)
     found = []
-    for chances in norm.ppf(p_won[1:]):
-        own = rng.normal(size=(repeats, n))
-        common = rng.normal(size=(repeats, owner.max(initial=0) + 2))[:, owner]
-        # Those without an owner have nobody to be alike with.
-        common = np.where(owner < 0, own, common)
-        won = math.sqrt(shared) * common + math.sqrt(1 - shared) * own < chances[state]
-        won = np.where(owner < 0, own < chances[state], won)
+    for thresholds in norm.ppf(p_won[1:]).astype(np.float32):
+        luck = rng.standard_normal((repeats, n), dtype=np.float32)
+        if shared > 0:
+            common = rng.standard_normal((repeats, owner.max(initial=0) + 1), dtype=np.float32)
+            luck = math.sqrt(shared) * common[:, owner] + math.sqrt(1 - shared) * luck
+        won = luck < thresholds[state]
         found.append(np.column_stack([won.sum(axis=1), won @ amount]))
     return pd.DataFrame(np.concatenate(found), columns=["wins", "revenue"])
+
+
+def _owners_of(deals: pd.DataFrame) -> np.ndarray:
+    """Owner of each opportunity as a number; one without an owner is alike with no other."""
+    if "owner" not in deals:
+        return np.arange(len(deals))
+    code, owners = pd.factorize(deals["owner"])
+    return np.where(code < 0, len(owners) + np.arange(len(deals)), code)
 
 
 def latent_correlation(likeness: float, p: float) -> float:
