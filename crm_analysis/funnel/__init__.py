@@ -146,11 +146,34 @@ if TYPE_CHECKING:
         hints,
         opposed,
     )
+    from crm_analysis.funnel.telling.investments import (
+        SameInvestment,
+        same_investment,
+    )
+    from crm_analysis.funnel.telling.losing import (
+        reasons_of_loss,
+    )
+    from crm_analysis.funnel.telling.paces import (
+        velocities,
+        velocity_table,
+        wins_in_time,
+    )
+    from crm_analysis.funnel.telling.pipelines_ahead import (
+        forecast_firms,
+    )
     from crm_analysis.funnel.telling.stage_tables import (
+        MIX_COLUMNS,
+        firms_table,
+        gap_table,
+        opposed_rates,
         parts_of_gap,
         rates_by_segment,
         split_depends,
         tested_rates,
+    )
+    from crm_analysis.funnel.telling.worklists import (
+        reasons_found,
+        work_list,
     )
     from crm_analysis.rates import (
         benjamini_hochberg,
@@ -172,11 +195,13 @@ _HOMES = {
     "GrayTest": "funnel.ageing.gray",
     "Incidence": "funnel.ageing.by_age",
     "LostReasons": "funnel.pipeline.losses",
+    "MIX_COLUMNS": "funnel.telling.stage_tables",
     "Mix": "funnel.comparing.segments",
     "Nurture": "funnel.pipeline.nurturing",
     "OpenBacktest": "funnel.ageing.past_forecasts",
     "OpenForecast": "funnel.ageing.open_deals",
     "Robustness": "funnel.comparing.robustness",
+    "SameInvestment": "funnel.telling.investments",
     "Several": "funnel.comparing.several",
     "Slipped": "funnel.pipeline.slipping",
     "Speed": "funnel.ageing.speeds",
@@ -205,8 +230,11 @@ _HOMES = {
     "count_wins": "funnel.counting.stage_history",
     "days_to_win": "funnel.ageing.waits",
     "finding": "funnel.telling.findings",
+    "firms_table": "funnel.telling.stage_tables",
     "flow_check": "funnel.pipeline.flows",
+    "forecast_firms": "funnel.telling.pipelines_ahead",
     "forecast_open": "funnel.ageing.open_deals",
+    "gap_table": "funnel.telling.stage_tables",
     "gray_test": "funnel.ageing.gray",
     "hints": "funnel.telling.hints",
     "holm": "rates",
@@ -219,10 +247,14 @@ _HOMES = {
     "newcombe": "rates",
     "nurture": "funnel.pipeline.nurturing",
     "opposed": "funnel.telling.hints",
+    "opposed_rates": "funnel.telling.stage_tables",
     "p_greater": "rates",
     "parts_of_gap": "funnel.telling.stage_tables",
     "rates_by_segment": "funnel.telling.stage_tables",
     "ratio_interval": "rates",
+    "reasons_found": "funnel.telling.worklists",
+    "reasons_of_loss": "funnel.telling.losing",
+    "same_investment": "funnel.telling.investments",
     "sample_size": "rates",
     "score_test": "rates",
     "sensitivity": "funnel.counting.other_rules",
@@ -237,15 +269,20 @@ _HOMES = {
     "time_in_stages": "funnel.pipeline.staying",
     "transitions": "funnel.counting.counts",
     "truncation": "funnel.ageing.late_start",
+    "velocities": "funnel.telling.paces",
     "velocity": "funnel.pipeline.velocities",
+    "velocity_table": "funnel.telling.paces",
     "what_if": "funnel.comparing.changes",
     "wilson": "rates",
     "win_rates": "funnel.pipeline.winning",
+    "wins_in_time": "funnel.telling.paces",
     "won_in_period": "funnel.ageing.same_period",
     "won_within": "funnel.ageing.horizons",
+    "work_list": "funnel.telling.worklists",
 }
 
 __all__ = [
+    "MIX_COLUMNS",
     "AbsorbingChain",
     "Comparison",
     "Gap",
@@ -257,6 +294,7 @@ __all__ = [
     "OpenBacktest",
     "OpenForecast",
     "Robustness",
+    "SameInvestment",
     "Several",
     "Slipped",
     "Speed",
@@ -285,8 +323,11 @@ __all__ = [
     "count_wins",
     "days_to_win",
     "finding",
+    "firms_table",
     "flow_check",
+    "forecast_firms",
     "forecast_open",
+    "gap_table",
     "gray_test",
     "hints",
     "holm",
@@ -299,10 +340,14 @@ __all__ = [
     "newcombe",
     "nurture",
     "opposed",
+    "opposed_rates",
     "p_greater",
     "parts_of_gap",
     "rates_by_segment",
     "ratio_interval",
+    "reasons_found",
+    "reasons_of_loss",
+    "same_investment",
     "sample_size",
     "score_test",
     "sensitivity",
@@ -317,12 +362,16 @@ __all__ = [
     "time_in_stages",
     "transitions",
     "truncation",
+    "velocities",
     "velocity",
+    "velocity_table",
     "what_if",
     "wilson",
     "win_rates",
+    "wins_in_time",
     "won_in_period",
     "won_within",
+    "work_list",
 ]
 
 

@@ -14,13 +14,13 @@ from crm_analysis.funnel.ageing.by_age import Incidence, incidence
 from crm_analysis.funnel.ageing.maturity import maturity_window
 from crm_analysis.funnel.ageing.speeds import Speed, compare_speed
 from crm_analysis.funnel.comparing.gap import Gap
+from crm_analysis.funnel.comparing.robustness import leave_out
 from crm_analysis.funnel.comparing.segments import Mix, mix
 from crm_analysis.funnel.comparing.two_firms import compare
 from crm_analysis.funnel.counting.counts import StageCounts, side_by_side
 from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
-
 from crm_analysis.funnel.telling.findings import finding
-from crm_analysis.funnel.telling.hints import Hint, hints
+from crm_analysis.funnel.telling.hints import MIX_VALUES, Hint, hints
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -70,6 +70,30 @@ class Comparison:
             mix=self.mix,
             names=self.names,
         )
+
+    def mix_facts(self) -> dict[str, Any]:
+        """Values of the sentence about mix and rates."""
+        assert self.mix is not None, "funnel: no segments and no sources are mapped"
+        return {name: getattr(self.mix, name) for name in MIX_VALUES} | {
+            "by": f"{self.mix.by}s",
+            "unit": self.mix.unit,
+        }
+
+    @property
+    def robustness(self) -> dict[str, Any] | None:
+        """Values of the sentence on leaving out any one owner; None where no owners are mapped."""
+        if not all("owner" in counts.known_members() for counts in self.counts):
+            return None
+        found = leave_out(*self.counts)
+        return {
+            "transition": found.largest,
+            "n": len(found.table),
+            "n_same": int(found.table["same"].sum()),
+            "low": found.table["contribution"].min(),
+            "high": found.table["contribution"].max(),
+            "p_largest": float(self.gap.p_largest[found.largest]),
+            "unit": self.gap.unit,
+        }
 
     @property
     def funnels(self) -> pd.DataFrame:

@@ -38,7 +38,7 @@ MOST_IMMATURE = 0.2
 # How large a part the opposite neighbour must be before two transitions are one story.
 LEAST_OFFSET = 1 / 3
 MOSTLY = 0.5
-_MIX = ("gap", "gap_low", "gap_high", "mix", "mix_low", "mix_high", "rate", "rate_low", "rate_high")
+MIX_VALUES = ("gap", "gap_low", "gap_high", "mix", "mix_low", "mix_high", "rate", "rate_low", "rate_high")
 _BOTH = ("transition_1", "transition_2")
 
 Values = dict[str, Any]
@@ -93,8 +93,14 @@ def _segments(mix: Mix, names: tuple[str, str]) -> Hint | None:
     if not mix.reversal and not driven:
         return None
     ahead, behind = names if mix.gap >= 0 else names[::-1]
-    values = {name: getattr(mix, name) for name in _MIX}
-    values |= {"by": mix.by, "ahead": ahead, "behind": behind, "share": mix.mix / mix.gap, "unit": mix.unit}
+    values = {name: getattr(mix, name) for name in MIX_VALUES}
+    values |= {
+        "by": f"{mix.by}s",
+        "ahead": ahead,
+        "behind": behind,
+        "share": mix.mix / mix.gap,
+        "unit": mix.unit,
+    }
     return ("simpson" if mix.reversal else "mix_driven"), values
 
 

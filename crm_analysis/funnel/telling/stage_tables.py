@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -11,8 +12,12 @@ from crm_analysis.funnel.comparing.changes import what_if
 from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.funnel.pipeline.staying import time_in_stages
 from crm_analysis.funnel.telling.comparisons import Comparison
+from crm_analysis.funnel.telling.hints import opposed
 from crm_analysis.rates import wilson
 
+# What a reader of segments wants to see: their share, their rate, and what each accounts for.
+MIX_COLUMNS = ["share_a", "rate_a", "share_b", "rate_b", "mix", "mix_low", "mix_high", "rate", "rate_low"]
+MIX_COLUMNS += ["rate_high"]
 # A split by another method that differs by more than this share of the gap is worth a footnote.
 WORTH_SAYING = 0.05
 
@@ -48,6 +53,19 @@ def parts_of_gap(c: Comparison) -> pd.DataFrame:
     return parts.join(_times(c)).join(worth)
 
 
+def opposed_rates(gap: Gap) -> pd.DataFrame:
+    """Neighbouring transitions of opposite signs, each two as one.
+
+    Returns
+    -------
+    DataFrame, index `transition`; rate_a, rate_b, difference with difference_low and difference_high, and
+    contribution with contribution_low and contribution_high; no rows where all neighbours agree.
+    """
+    found = opposed(gap).rename(columns={"low": "contribution_low", "high": "contribution_high"})
+    rates = ["rate_a", "rate_b", "difference", "difference_low", "difference_high"]
+    return found[[*rates, "contribution", "contribution_low", "contribution_high"]]
+
+
 def _times(c: Comparison) -> pd.DataFrame:
     """Median days and who is stuck in the stage before each transition."""
     try:
@@ -64,7 +82,7 @@ def _times(c: Comparison) -> pd.DataFrame:
     return pd.DataFrame(times, index=c.gap.stages.index)
 
 
-def split_depends(gap: Gap) -> dict[str, float | str] | None:
+def split_depends(gap: Gap) -> dict[Any, Any] | None:
     """Where the split by another method differs most, if by more than 5% of the gap.
 
     Returns
@@ -76,8 +94,8 @@ def split_depends(gap: Gap) -> dict[str, float | str] | None:
     if not gap.is_clear or differs.max() <= WORTH_SAYING * abs(gap.gap):
         return None
     transition = str(differs.idxmax())
-    row = {str(name): float(value) for name, value in gap.orders.loc[transition].items()}
-    return row | {"transition": transition, "unit": gap.unit}
+    row = gap.orders.astype(float).loc[transition].to_dict()
+    return {**row, "transition": transition, "unit": gap.unit}
 
 
 def rates_by_segment(c: Comparison) -> pd.DataFrame:
@@ -95,4 +113,45 @@ def rates_by_segment(c: Comparison) -> pd.DataFrame:
         rate = table[f"rate_{firm}"].to_numpy(float)
         ends = [wilson(0 if math.isnan(r) else round(r * k), n=k) for r, k in zip(rate, n, strict=True)]
         table[[f"low_{firm}", f"high_{firm}"]] = ends
+    return table
+
+
+def firms_table(c: Comparison) -> pd.DataFrame:
+    """What the comparison rests on, one row per firm.
+
+    Returns
+    -------
+    DataFrame, index `firm`; n_judged, n_won and share_won (of them), n_open and share_open when their time
+    was up, n_not_yet_known and share_not_yet_known (of all created), window_days; and of all opportunities
+    ever, n_open_now, n_stalled, share_stalled, median_days (to win), won_in_the_end.
+    """
+    return pd.DataFrame([_firm(c, i) for i in range(2)], index=pd.Index(c.names, name="firm"))
+
+
+def _firm(c: Comparison, i: int) -> dict[str, float]:
+    counts, found = c.counts[i], c.incidences[i]
+    n, won, still_open = counts.counts[0], counts.counts[-1], int(counts.table["n_open"].sum())
+    return {
+        "n_judged": n,
+        "n_won": won,
+        "share_won": won / n,
+        "n_open_in_time": still_open,
+        "share_open": still_open / n,
+        "n_not_yet_known": counts.n_not_yet_known,
+        "share_not_yet_known": counts.n_not_yet_known / counts.n_entrants,
+        "window_days": counts.window_days or 0,
+        "n_open_now": found.n_open,
+        "n_stalled": len(found.stalled),
+        "share_stalled": len(found.stalled) / found.n_open if found.n_open else 0.0,
+        "median_days": found.median_days,
+        "share_won_in_the_end": float(found.eventual["won"]),
+    }
+
+
+def gap_table(gap: Gap) -> pd.DataFrame:
+    """Contributions with a last row, "Total", that holds the gap and its interval."""
+    table = gap.contributions.join(gap.p_largest)
+    clear = gap.is_clear
+    table.loc["Total", ["contribution", "low", "high"]] = [gap.gap, gap.gap_low, gap.gap_high]
+    table.loc["Total", "share"] = 1.0 if clear else math.nan
     return table
