@@ -73,17 +73,19 @@ def _of_log(log: Transactions) -> pd.DataFrame:
     """Orders with their profit, each on its first day; refunds are taken off the order they belong to."""
     bought: Any = log.merged
     keys = ["customer_id", "order_id"] if log.has_orders else ["customer_id", "occurred_on"]
-    order = {"order_id": ibis.coalesce(bought.order_id, bought.occurred_on.cast("string"))}
-    bought = bought.mutate(**order) if log.has_orders else bought
-    profit = (bought.amount - bought.cost).sum() if "cost" in bought.columns else ibis.null("float64").max()
+    if log.has_orders:
+        bought = bought.mutate(order_id=ibis.coalesce(bought.order_id, bought.occurred_on.cast("string")))
+    costs = {"cost": bought.cost.sum().cast("float64")} if "cost" in bought.columns else {}
     found = bought.group_by(keys).agg(
         **({} if "occurred_on" in keys else {"occurred_on": bought.occurred_on.min()}),
         is_order=bought.n_lines.sum() > 0,
         amount=bought.amount.sum().cast("float64"),
-        profit=profit.cast("float64"),
+        **costs,
     )
-    table = found.select("customer_id", "occurred_on", "is_order", "amount", "profit").to_pandas()
-    table["occurred_on"] = table["occurred_on"].astype("datetime64[us]")
+    table = found.to_pandas()
+    table["profit"] = table["amount"] - table["cost"] if costs else np.nan
+    table = table[["customer_id", "occurred_on", "is_order", "amount", "profit"]]
+    table = table.astype({"occurred_on": "datetime64[us]"})
     return table.sort_values(["customer_id", "occurred_on", "amount"], ignore_index=True)
 
 
