@@ -1,6 +1,7 @@
 """A workspace opened: checked once, kept whole or not at all, the same for everybody who opens it."""
 
 import datetime as dt
+import gzip
 import json
 import multiprocessing
 import shutil
@@ -293,3 +294,77 @@ def test_spend_is_summed_over_the_months_that_begin_in_a_time(opened):
     assert opened.spent("a", since=january, until=january) == 10
     assert opened.spent("a", since=march, until=march) == 0
     assert opened.spent("b", since=january, until=march) is None
+
+
+MORE = """
+[firms.a.campaigns]
+source = "campaigns.csv"
+[firms.a.contacts]
+source = "contacts.csv"
+[firms.a.owners]
+source = "owners.csv"
+[firms.a.churn_reasons]
+source = "churn.csv"
+[firms.a.events]
+source = "events.csv.gz"
+columns = { entity_id = "session", event = "what", occurred_at = "at", device = "platform" }
+observed_from = 2023-12-01
+"""
+MORE_FILES = {
+    "campaigns.csv": "campaign,started_at,ended_at,cost_per_contact\nspring,2024-02-01,2024-02-29,8\n",
+    "contacts.csv": "campaign,customer_id,sent_at,treated\nspring,x,2024-02-01,1\n"
+    "spring,unseen,2024-02-01,0\n",
+    "owners.csv": "owner,hired_at,left_at\nann,2020-01-01,\nbob,2020-01-01,2024-02-01\n",
+    "churn.csv": "customer_id,left_at,reason\nx,2024-03-01,Price\ny,2024-04-02,Price\n",
+}
+EVENTS = "session,what,at,platform\n007,view,2023-12-05 10:00,web\n007,cart,2024-01-05 10:00,\n"
+
+
+@pytest.fixture
+def larger(folder):
+    for name, text in MORE_FILES.items():
+        (folder / name).write_text(text)
+    (folder / "events.csv.gz").write_bytes(gzip.compress(EVENTS.encode()))
+    (folder / "small.toml").write_text(TOML + MORE)
+    return folder
+
+
+def test_contacts_campaigns_owners_reasons_and_events(larger):
+    opened = crm.open_workspace(larger / "small.toml")
+    assert opened.contacts("a")["treated"].tolist() == [False, True]
+    assert opened.campaigns("a")["cost_per_contact"].tolist() == [8.0]
+    assert opened.owners("a")["left_at"].isna().tolist() == [True, False]
+    assert opened.churn_reasons("a")["customer_id"].tolist() == ["x"]
+    events = opened.events("a")
+    assert (events.attributes, events.observed_from) == (("device",), dt.date(2023, 12, 1))
+    assert events.rows.count().to_pyarrow().as_py() == 2
+    assert opened.events("a", until="2023-12-31").rows.count().to_pyarrow().as_py() == 1
+    tables = (opened.contacts, opened.campaigns, opened.owners, opened.churn_reasons, opened.events)
+    assert [table("b") for table in tables] == [None] * 5
+    found = opened.verdicts()
+    assert [defect.name for defect in found["a", "contacts"].defects] == ["customer not in the log"]
+    again = crm.open_workspace(larger / "small.toml")
+    pd.testing.assert_frame_equal(again.contacts("a"), opened.contacts("a"))
+    assert again.events("a").verdict == events.verdict
+    assert again.verdicts() == found
+
+
+def test_what_is_done_to_a_frame_is_done_to_no_other(larger):
+    opened = crm.open_workspace(larger / "small.toml")
+    owners = opened.owners("a")
+    owners["owner"] = "nobody"
+    assert opened.owners("a")["owner"].tolist() == ["ann", "bob"]
+
+
+def test_contacts_are_held_against_the_campaigns_and_the_log_of_today(larger):
+    crm.open_workspace(larger / "small.toml").contacts("a")
+    (larger / "campaigns.csv").write_text(MORE_FILES["campaigns.csv"].replace("spring", "summer"))
+    with pytest.raises(DataError, match="are of campaigns that the table of campaigns does not have"):
+        crm.open_workspace(larger / "small.toml").contacts("a")
+    (larger / "campaigns.csv").write_text(MORE_FILES["campaigns.csv"])
+    (larger / "sales.csv").write_text(FILES["sales.csv"] + "unseen,9,2024-03-01,7,1,1\n")
+    found = crm.open_workspace(larger / "small.toml").judged()
+    assert found["a", "contacts"].status == "PASS"
+    (larger / "sales.csv").write_text("customer,order,date,amount,n,cost\nx,1,soon,100,2,30\n")
+    found = crm.open_workspace(larger / "small.toml").judged()
+    assert found["a", "contacts"].defects[0].name == "not checked"
