@@ -40,8 +40,8 @@ def what_if(gap: Gap, *, points: float = 1.0) -> pd.DataFrame:
         own, other = sides[i], sides[1 - i]
         columns[f"rate_{firm}"] = own.factors[1 : 1 + len(names)]
         for word, change in (("plus", _plus(points / 100, len(names))), ("match", _match(len(names)))):
-            found = delta(change, own, other)
-            ends = np.array([found.ends(row, level=gap.level) for row in np.eye(len(names))])
+            found = delta(change, own, other, level=gap.level)
+            ends = np.array([found.ends(row) for row in np.eye(len(names))])
             columns[f"{word}_{firm}"] = found.values
             columns[f"{word}_{firm}_low"], columns[f"{word}_{firm}_high"] = ends.T
     return pd.DataFrame(columns, index=gap.stages.index)

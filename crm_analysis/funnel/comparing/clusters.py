@@ -42,11 +42,11 @@ def choose_clusters(a: Firm, b: Firm, cluster: str | None) -> tuple[str, ...]:
         raise ConfigError(f"funnel: cluster={cluster!r}; expected None, 'auto' or one of {list(CLUSTERS)}")
     for name, firm in (("a", a), ("b", b)):
         labels = firm.labels(cluster)
-        if labels is None or all(label is None for label in labels):
+        if labels is None or not (labels >= 0).any():
             raise ConfigError(
                 f"funnel: the opportunities of firm {name} have no {cluster}; map it, or 'auto'"
             )
-        if len(np.unique(codes_of(labels))) < 2:
+        if (labels == labels[0]).all():
             raise DataError(
                 f"funnel: all opportunities of firm {name} have one {cluster}, so how they differ cannot be "
                 "known; cluster=None takes opportunities as independent"
@@ -55,11 +55,11 @@ def choose_clusters(a: Firm, b: Firm, cluster: str | None) -> tuple[str, ...]:
 
 
 def codes_of(labels: np.ndarray) -> np.ndarray:
-    """Number of the cluster of each opportunity; one without a label is a cluster of its own."""
-    codes = pd.factorize(pd.Series(labels, dtype=object))[0].astype(int)
-    alone = codes < 0
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
-    return codes
+    """Number clusters from 0 on; an opportunity whose cluster is not known is one of its own."""
+    alone = labels < 0
+    numbers = labels.copy()
+    numbers[alone] = labels.max(initial=-1) + 1 + np.arange(alone.sum())
+    return np.unique(numbers, return_inverse=True)[1]
 
 
 def usable(firm: Firm, cluster: str) -> bool:

@@ -25,7 +25,8 @@ class Firm:
     deal_values : amounts of won opportunities.
     reach : number of the furthest stage of each judged opportunity, shape (n,); None for plain counts.
     amount : of each won opportunity with an amount, else NaN; shape (n,).
-    owner, account_id : whose each one is, as labels, missing where not known; shape (n,), or None.
+    owner, account_id : whose each one is, as a number, -1 where not known; shape (n,), or None.
+    owners : names of the owners, by their number.
     """
 
     stages: tuple[str, ...]
@@ -37,9 +38,10 @@ class Firm:
     amount: np.ndarray | None = None
     owner: np.ndarray | None = None
     account_id: np.ndarray | None = None
+    owners: tuple[str, ...] = ()
 
     def labels(self, cluster: str) -> np.ndarray | None:
-        """Labels of "owner" or "account_id"."""
+        """Numbers of "owner" or "account_id"."""
         return self.owner if cluster == "owner" else self.account_id
 
     def take(self, chosen: np.ndarray) -> Firm:
@@ -80,12 +82,14 @@ def firm_of(counts: StageCounts) -> Firm:
     reach = judged["furthest"].to_numpy(int)
     if not np.array_equal(_counts(reach, len(counts.stages)), totals):
         raise DataError("funnel: the opportunities behind the counts are not those counted; count them again")
+    owner, owners = _numbered(judged, "owner")
     return replace(
         bare,
         reach=reach,
         amount=counts.deal_values.reindex(judged.index).to_numpy(float),
-        owner=_labels(judged, "owner"),
-        account_id=_labels(judged, "account_id"),
+        owner=owner,
+        account_id=_numbered(judged, "account_id")[0],
+        owners=owners,
     )
 
 
@@ -95,12 +99,8 @@ def judged_of(counts: StageCounts) -> pd.Series:
     return members["judged"] & (members["furthest"] >= 0)
 
 
-def pooled(firms: Sequence[Firm], names: Sequence[str]) -> Firm:
+def pooled(firms: Sequence[Firm]) -> Firm:
     """Several firms as one; owners and accounts of different firms stay different ones."""
-    owners, accounts = (
-        _joined([_named(firm, name, cluster) for firm, name in zip(firms, names, strict=True)])
-        for cluster in CLUSTERS
-    )
     return Firm(
         stages=firms[0].stages,
         counts=np.sum([firm.counts for firm in firms], axis=0),
@@ -109,9 +109,24 @@ def pooled(firms: Sequence[Firm], names: Sequence[str]) -> Firm:
         window_days=firms[0].window_days,
         reach=_joined([firm.reach for firm in firms]),
         amount=_joined([firm.amount for firm in firms]),
-        owner=owners,
-        account_id=accounts,
+        owner=_joined(_apart(firms, "owner")),
+        account_id=_joined(_apart(firms, "account_id")),
+        owners=tuple(name for firm in firms for name in firm.owners),
     )
+
+
+def _apart(firms: Sequence[Firm], cluster: str) -> list[np.ndarray | None]:
+    """Numbers of the clusters of each firm, higher than those of the firms before."""
+    found: list[np.ndarray | None] = []
+    start = 0
+    for firm in firms:
+        numbers = firm.labels(cluster)
+        if numbers is None:
+            found.append(None if firm.reach is None else np.full(len(firm.reach), -1))
+            continue
+        found.append(np.where(numbers >= 0, numbers + start, -1))
+        start += int(numbers.max(initial=-1)) + 1
+    return found
 
 
 def _counts(reach: np.ndarray, n_stages: int) -> np.ndarray:
@@ -119,18 +134,13 @@ def _counts(reach: np.ndarray, n_stages: int) -> np.ndarray:
     return reached[::-1].cumsum()[::-1]
 
 
-def _labels(members: pd.DataFrame, name: str) -> np.ndarray | None:
+def _numbered(members: pd.DataFrame, name: str) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Number of each member's value, and the values; an empty text is none."""
     if name not in members:
-        return None
-    text = members[name].astype("object")
-    return text.where(text.notna() & (text != ""), None).to_numpy()
-
-
-def _named(firm: Firm, name: str, cluster: str) -> np.ndarray | None:
-    labels = firm.labels(cluster)
-    if labels is None:
-        return None if firm.reach is None else np.full(len(firm.reach), None)
-    return np.array([None if label is None else (name, label) for label in labels], dtype=object)
+        return None, ()
+    values = members[name].astype(object)
+    numbers, names = pd.factorize(values.where(values != "", None))
+    return numbers.astype(int), tuple(str(name) for name in names)
 
 
 def _joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:

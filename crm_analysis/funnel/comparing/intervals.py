@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crm_analysis.funnel.comparing.clusters import cluster_sums, codes_of, effective_clusters
+from crm_analysis.funnel.comparing.clusters import cluster_sums, codes_of, usable
 from crm_analysis.funnel.comparing.firm import Firm
 from crm_analysis.funnel.comparing.sides import Side
-from crm_analysis.rates import pooled_degrees, t_quantile, t_test
+from crm_analysis.rates import level_of, pooled_degrees, t_quantile, t_test
 
 Parts = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -29,6 +29,7 @@ class Delta:
     covariances: tuple[np.ndarray, np.ndarray]
     independent: tuple[np.ndarray, np.ndarray]
     dfs: tuple[float, float]
+    level: float
 
     @property
     def covariance(self) -> np.ndarray:
@@ -46,10 +47,10 @@ class Delta:
         variances = _variances(weights, self.jacobians, self.covariances)
         return sum(variances), pooled_degrees(variances, self.dfs)
 
-    def ends(self, weights: np.ndarray, *, level: float) -> tuple[float, float]:
+    def ends(self, weights: np.ndarray) -> tuple[float, float]:
         """Interval of a weighted sum of the parts."""
         variance, df = self.spread(weights)
-        middle, half = float(self.values @ weights), t_quantile(level, df=df) * math.sqrt(variance)
+        middle, half = float(self.values @ weights), t_quantile(self.level, df=df) * math.sqrt(variance)
         return middle - half, middle + half
 
     def p(self, weights: np.ndarray) -> float:
@@ -57,11 +58,11 @@ class Delta:
         variance, df = self.spread(weights)
         return t_test(float(self.values @ weights) / math.sqrt(variance), df=df) if variance > 0 else 1.0
 
-    def share_ends(self, k: int, *, level: float) -> tuple[float, float]:
+    def share_ends(self, k: int) -> tuple[float, float]:
         """Interval of part k's share of the sum of all, which must be clear (Fieller)."""
         covariance = self.covariance
         _, df = self.spread(np.ones(len(self.values)))
-        z2 = t_quantile(level, df=df) ** 2
+        z2 = t_quantile(self.level, df=df) ** 2
         part, gap = float(self.values[k]), float(self.values.sum())
         square = gap**2 - z2 * covariance.sum()
         cross = part * gap - z2 * covariance[k].sum()
@@ -69,7 +70,7 @@ class Delta:
         return float((cross - half) / square), float((cross + half) / square)
 
 
-def delta(parts: Parts, a: Side, b: Side) -> Delta:
+def delta(parts: Parts, a: Side, b: Side, *, level: float) -> Delta:
     """Parts at the firms' factors, with the Jacobian by the logarithms of the smoothed ones."""
     n, step = len(a.factors), 1e-5
     moves = np.exp(np.vstack([np.eye(n), -np.eye(n)]) * step)
@@ -81,6 +82,7 @@ def delta(parts: Parts, a: Side, b: Side) -> Delta:
         covariances=(a.covariance, b.covariance),
         independent=(np.diag(a.log_variance), np.diag(b.log_variance)),
         dfs=(a.df, b.df),
+        level=level,
     )
 
 
@@ -96,24 +98,24 @@ def _variances(
 class Drawn:
     """Parts of drawn firms, once for each way of drawing; the wider interval counts.
 
-    draws : per way, shape (n_draws, n).    dfs : per way, degrees of freedom of the narrower firm.
+    draws : per way, shape (n_draws, n).
+    quantiles : per way, how many standard errors the interval has on each side.
     """
 
     draws: Sequence[np.ndarray]
-    dfs: Sequence[float]
+    quantiles: Sequence[float]
 
-    def ends(self, weights: np.ndarray, *, level: float) -> tuple[float, float]:
+    def ends(self, weights: np.ndarray) -> tuple[float, float]:
         """Interval of a weighted sum of the parts."""
-        return _wider(
-            [_percentiles(d @ weights, level, df) for d, df in zip(self.draws, self.dfs, strict=True)]
-        )
+        pairs = zip(self.draws, self.quantiles, strict=True)
+        return _wider([_percentiles(draws @ weights, quantile) for draws, quantile in pairs])
 
-    def share_ends(self, k: int, *, level: float) -> tuple[float, float]:
+    def share_ends(self, k: int) -> tuple[float, float]:
         """Interval of part k's share of the sum of all."""
         found = []
-        for draws, df in zip(self.draws, self.dfs, strict=True):
+        for draws, quantile in zip(self.draws, self.quantiles, strict=True):
             total = draws.sum(axis=1)
-            found.append(_percentiles(draws[total != 0, k] / total[total != 0], level, df))
+            found.append(_percentiles(draws[total != 0, k] / total[total != 0], quantile))
         return _wider(found)
 
     @property
@@ -122,14 +124,22 @@ class Drawn:
         return max(self.draws, key=lambda draws: float(draws.sum(axis=1).std()))
 
 
-def _percentiles(draws: np.ndarray, level: float, df: float) -> tuple[float, float]:
-    """Percentiles, further out where clusters are few.
+def few_clusters_quantile(level: float, *, df: float, fewest: float) -> float:
+    """Return how far out the percentiles of drawn clusters have to be taken, in standard errors.
 
-    Drawing G clusters understates a variance by 1 - 1/G and knows nothing of its error. Source: Hesterberg
-    (2015), The American Statistician 69:371, expanded percentiles.
+    Drawing G clusters understates a variance by 1 - 1/G and knows nothing of its own error.
+
+    Parameters
+    ----------
+    df : degrees of freedom of the interval.    fewest : those of the firm with the fewest clusters.
+
+    Source: Hesterberg (2015), The American Statistician 69:371, expanded percentiles.
     """
-    if math.isfinite(df):
-        level = math.erf(t_quantile(level, df=df) * math.sqrt((df + 1) / df) / math.sqrt(2))
+    return t_quantile(level, df=df) * (math.sqrt((fewest + 1) / fewest) if math.isfinite(fewest) else 1.0)
+
+
+def _percentiles(draws: np.ndarray, quantile: float) -> tuple[float, float]:
+    level = level_of(quantile)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -152,15 +162,14 @@ def draw_independent(side: Side, n_draws: int, rng: np.random.Generator) -> np.n
     return drawn
 
 
-def draw_clusters(
-    firm: Firm, side: Side, cluster: str, n_draws: int, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """Factors of firms whose clusters are drawn anew, and the degrees of freedom; leads stay independent.
+def draw_clusters(firm: Firm, side: Side, cluster: str, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Factors of firms whose clusters are drawn anew; leads, and a firm without clusters, stay independent.
 
     Clusters with the same sums are drawn together, so that many small ones take no longer.
     """
     labels = firm.labels(cluster)
-    assert labels is not None
+    if labels is None or not usable(firm, cluster):
+        return draw_independent(side, n_draws, rng)
     sums = cluster_sums(firm, codes_of(labels))
     has_deals = len(side.factors) > 1 + side.n_rates
     alike, times = np.unique(sums if has_deals else sums[:, :-2], axis=0, return_counts=True)
@@ -173,7 +182,7 @@ def draw_clusters(
     if has_deals:
         valued = totals[:, -2]
         drawn[:, -1] = np.where(valued > 0, totals[:, -1] / np.maximum(valued, 1), side.smoothed[-1])
-    return drawn, effective_clusters(sums[:, 0]) - 1
+    return drawn
 
 
 def draw_factors(side: Side, n_draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,60 +71,3 @@ def _rates(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = [~np.isnan(rates) for rates in own]
     found = [np.where(known[i], own[i], np.where(known[1 - i], own[1 - i], 1.0)) for i in range(2)]
     return found[0], found[1]
-
-
-Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class CellCounts:
-    """One firm's counts by segment, and by cluster where known.
-
-    reached : opportunities by segment that reached each stage, shape (S, K + 1).
-    clusters : per way of clustering, opportunities by cluster, segment and stage; shape (G, S, K + 1).
-    """
-
-    reached: np.ndarray
-    clusters: tuple[np.ndarray, ...] = ()
-
-    def ended(self) -> np.ndarray:
-        """Opportunities by segment whose furthest stage is each one; shape (S, K + 1)."""
-        return -np.diff(self.reached, axis=1, append=0)
-
-    def smoothed(self) -> np.ndarray:
-        """Like `reached`, half an opportunity more wherever a segment that is there has none that ended."""
-        ended = self.ended()
-        there = self.reached[:, :1] > 0
-        return np.where((ended == 0) & there, 0.5, ended)[:, ::-1].cumsum(axis=1)[:, ::-1]
-
-
-def jacobian(function: Function, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Change of what `function` gives, shape (m,), with each count of a and of b; each (m, S * (K + 1))."""
-    return _moved(lambda x: function(x, b), a), _moved(lambda x: function(a, x), b)
-
-
-def _moved(function: Callable[[np.ndarray], np.ndarray], counts: np.ndarray) -> np.ndarray:
-    steps = (1e-4 * np.maximum(counts, 1e-3)).ravel()
-    moves = np.diag(steps).reshape(-1, *counts.shape)
-    return ((function(counts + moves) - function(counts - moves)) / (2 * steps)[:, None]).T
-
-
-def variances(counts: CellCounts, jacobian: np.ndarray) -> tuple[np.ndarray, float]:
-    """Variance that one firm adds to each result, the widest of all ways, and its degrees of freedom.
-
-    Opportunities, or clusters of them, are drawn with their segment and all that they reached; a cluster's
-    error is divided by the root of 1 less its share (see `comparing.clusters`).
-    """
-    smoothed = counts.smoothed()
-    ended = -np.diff(smoothed, axis=1, append=0)
-    by_stage = jacobian.reshape(len(jacobian), *counts.reached.shape).cumsum(axis=2)
-    errors = by_stage - (by_stage * ended).sum(axis=(1, 2), keepdims=True) / ended.sum()
-    found, df = [(errors**2 * ended).sum(axis=(1, 2))], np.inf
-    for sums in counts.clusters:
-        size = sums[..., 0].sum(axis=1)
-        weight = size / size.sum()
-        scores = sums.reshape(len(sums), -1) @ jacobian.T
-        scores -= weight[:, None] * scores.sum(axis=0)
-        found.append((scores**2 / (1 - weight)[:, None]).sum(axis=0))
-        df = min(df, max(float((size**2).sum() ** 2 / (size**4).sum()), 2.0) - 1)
-    return np.max(found, axis=0), df

@@ -26,13 +26,20 @@ class OddsRatio:
 
 
 def mantel_haenszel(
-    k_a: np.ndarray, n_a: np.ndarray, *, k_b: np.ndarray, n_b: np.ndarray, level: float = 0.95
+    k_a: np.ndarray,
+    n_a: np.ndarray,
+    *,
+    k_b: np.ndarray,
+    n_b: np.ndarray,
+    level: float = 0.95,
+    corrected: bool = True,
 ) -> OddsRatio:
-    """Odds ratio common to all strata, by Mantel and Haenszel, with the test's continuity correction.
+    """Odds ratio common to all strata, by Mantel and Haenszel.
 
     Parameters
     ----------
     k_a, n_a, k_b, n_b : successes and trials of a and b per stratum, shape (S,).
+    corrected : the test, for continuity.
 
     Notes
     -----
@@ -45,7 +52,7 @@ def mantel_haenszel(
     used = (n_a > 0) & (n_b > 0)
     k_a, n_a, k_b, n_b, total = (x[used] for x in (k_a, n_a, k_b, n_b, total))
     for_a, for_b = k_a * (n_b - k_b) / total, (n_a - k_a) * k_b / total
-    chi2, p = _test(k_a, n_a, k_b, n_b)
+    chi2, p = _test(k_a, n_a, k_b, n_b, 0.5 if corrected else 0.0)
     top, bottom = for_a.sum(), for_b.sum()
     if top == 0 or bottom == 0:
         ratio = 1.0 if top == bottom else (0.0 if top == 0 else math.inf)
@@ -60,13 +67,15 @@ def mantel_haenszel(
     return OddsRatio(ratio, ratio * math.exp(-half), ratio * math.exp(half), chi2, p, level)
 
 
-def _test(k_a: np.ndarray, n_a: np.ndarray, k_b: np.ndarray, n_b: np.ndarray) -> tuple[float, float]:
-    """Chi-squared with continuity correction, and its p."""
+def _test(
+    k_a: np.ndarray, n_a: np.ndarray, k_b: np.ndarray, n_b: np.ndarray, correction: float
+) -> tuple[float, float]:
+    """Chi-squared and its p."""
     total, wins = n_a + n_b, k_a + k_b
     more = total > 1
     variance = (n_a * n_b * wins * (total - wins))[more] / (total**2 * (total - 1))[more]
     if variance.sum() == 0:
         return 0.0, 1.0
-    beyond = max(abs((k_a - n_a * wins / total).sum()) - 0.5, 0.0)
+    beyond = max(abs((k_a - n_a * wins / total).sum()) - correction, 0.0)
     chi2 = float(beyond**2 / variance.sum())
     return chi2, math.erfc(math.sqrt(chi2 / 2))

@@ -163,8 +163,8 @@ class _Again:
     def split(self, a: Firm, b: Firm) -> _Split:
         deals = mean_deals(a, b, (None, None)) if self.basis.deals else None
         sides = find_sides(a, b, replace(self.basis, deals=deals), self.clusters)
-        parts = delta(SPLITS[self.method], *sides)
-        low, high = parts.ends(np.ones(len(parts.values)), level=self.level)
+        parts = delta(SPLITS[self.method], *sides, level=self.level)
+        low, high = parts.ends(np.ones(len(parts.values)))
         names = [self.basis.label, *transitions(a.stages), *([DEAL_VALUE] if deals else [])]
         return _Split(float(parts.values.sum()), low, high, pd.Series(parts.values, index=names))
 
@@ -190,10 +190,10 @@ class _Again:
 def _owners(firms: tuple[Firm, Firm]) -> list[_Left]:
     """Each owner of each firm, by name."""
     return [
-        _Left("owner", i, str(owner), firm.owner != owner)
+        _Left("owner", i, firm.owners[number], firm.owner != number)
         for i, firm in enumerate(firms)
         if firm.owner is not None
-        for owner in sorted({label for label in firm.owner if label is not None})
+        for number in np.argsort(firm.owners)
     ]
 
 

@@ -98,7 +98,7 @@ def compare_several(
 
 def _others(every: Mapping[str, Firm], name: str) -> Firm:
     names = [other for other in every if other != name]
-    return pooled([every[other] for other in names], names)
+    return pooled([every[other] for other in names])
 
 
 def _table(gaps: Mapping[str, Gap]) -> pd.DataFrame:

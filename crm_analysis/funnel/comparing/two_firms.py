@@ -28,11 +28,13 @@ from crm_analysis.funnel.comparing.intervals import (
     draw_clusters,
     draw_factors,
     draw_independent,
+    few_clusters_quantile,
 )
 from crm_analysis.funnel.comparing.pairs import neighbours
 from crm_analysis.funnel.comparing.sides import Side, find_sides
 from crm_analysis.funnel.comparing.stage_tests import stage_tests
 from crm_analysis.funnel.counting.counts import StageCounts, transitions
+from crm_analysis.rates import normal_quantile
 from crm_analysis.split import log_mean_split, range_over_orders, shapley_split
 
 SPLITS = {"log-mean": log_mean_split, "shapley": shapley_split}
@@ -162,13 +164,13 @@ def split_gap(a: Firm, b: Firm, basis: Basis, how: How, rng: np.random.Generator
     names = [basis.label, *transitions(a.stages), *([DEAL_VALUE] if basis.deals else [])]
     index = pd.Index(names, name="transition")
     sides = find_sides(a, b, basis, how.clusters)
-    parts = delta(SPLITS[how.method], *sides)
-    drawn = _draw((a, b), sides, how, rng)
-    found = _Found(parts, drawn if how.intervals == "bootstrap" else parts, index, how.level)
+    parts = delta(SPLITS[how.method], *sides, level=how.level)
     everything, of_stages = np.ones(len(index)), np.zeros(len(index))
+    drawn = _draw((a, b), sides, how, rng, df=parts.spread(everything)[1])
+    found = _Found(parts, drawn if how.intervals == "bootstrap" else parts, index)
     of_stages[1 : len(a.stages)] = 1.0
-    gap_low, gap_high = found.ends(everything)
-    conversion_low, conversion_high = found.ends(of_stages)
+    gap_low, gap_high = found.intervals.ends(everything)
+    conversion_low, conversion_high = found.intervals.ends(of_stages)
     value_a, value_b = (float(side.factors.prod()) for side in sides)
     return Gap(
         gap=value_a - value_b,
@@ -187,7 +189,7 @@ def split_gap(a: Firm, b: Firm, basis: Basis, how: How, rng: np.random.Generator
         log_covariance=(found.square(sides[0].covariance), found.square(sides[1].covariance)),
         degrees=(sides[0].df, sides[1].df),
         stages=stage_tests((a.counts, b.counts), sides, transitions(a.stages), level=how.level),
-        pairs=neighbours((a, b), sides, found.contributions(), found.ends, level=how.level),
+        pairs=neighbours((a, b), sides, found.contributions(), found.intervals.ends, level=how.level),
         orders=_orders(sides[0].factors, sides[1].factors, index),
         unit=basis.unit,
         method=how.method,
@@ -207,21 +209,17 @@ class _Found:
     parts: Delta
     intervals: Delta | Drawn
     index: pd.Index
-    level: float
-
-    def ends(self, weights: np.ndarray) -> tuple[float, float]:
-        return self.intervals.ends(weights, level=self.level)
 
     def contributions(self) -> pd.DataFrame:
         values, n = self.parts.values, len(self.index)
-        low, high = self.ends(np.ones(n))
+        ends = self.intervals.ends
+        low, high = ends(np.ones(n))
         clear = low > 0 or high < 0
         table = pd.DataFrame({"contribution": values}, index=self.index)
-        table[["low", "high"]] = [self.ends(row) for row in np.eye(n)]
+        table[["low", "high"]] = [ends(row) for row in np.eye(n)]
         table["share"] = values / values.sum() if clear else math.nan
         table[["share_low", "share_high"]] = [
-            self.intervals.share_ends(k, level=self.level) if clear else (math.nan, math.nan)
-            for k in range(n)
+            self.intervals.share_ends(k) if clear else (math.nan, math.nan) for k in range(n)
         ]
         return table
 
@@ -229,19 +227,20 @@ class _Found:
         return pd.DataFrame(values, index=self.index, columns=self.index.rename(None))
 
 
-def _draw(firms: tuple[Firm, Firm], sides: tuple[Side, Side], how: How, rng: np.random.Generator) -> Drawn:
+def _draw(
+    firms: tuple[Firm, Firm], sides: tuple[Side, Side], how: How, rng: np.random.Generator, *, df: float
+) -> Drawn:
     """Parts of drawn firms: in each way for the bootstrap, else with the covariance of the intervals."""
     split, n = SPLITS[how.method], how.n_draws
+    alone = normal_quantile(how.level)
     if how.intervals == "delta" and how.clusters:
-        return Drawn([split(*(draw_factors(side, n, rng) for side in sides))], [math.inf])
-    draws, dfs = [split(*(draw_independent(side, n, rng) for side in sides))], [math.inf]
+        return Drawn([split(*(draw_factors(side, n, rng) for side in sides))], [alone])
+    draws = [split(*(draw_independent(side, n, rng) for side in sides))]
+    pairs = list(zip(firms, sides, strict=True))
     for cluster in how.clusters:
-        (a, df_a), (b, df_b) = (
-            draw_clusters(firm, side, cluster, n, rng) for firm, side in zip(firms, sides, strict=True)
-        )
-        draws.append(split(a, b))
-        dfs.append(df_a + df_b)
-    return Drawn(draws, dfs)
+        draws.append(split(*(draw_clusters(firm, side, cluster, n, rng) for firm, side in pairs)))
+    beyond = few_clusters_quantile(how.level, df=df, fewest=min(side.df for side in sides))
+    return Drawn(draws, [alone, *(beyond for _ in how.clusters)])
 
 
 def _p_largest(drawn: np.ndarray, gap: float, index: pd.Index) -> pd.Series:
