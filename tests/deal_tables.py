@@ -42,7 +42,7 @@ def deals_of(deals: pd.DataFrame, *, stages=STAGES, snapshot_at=SNAPSHOT) -> Han
 def entries_of(
     entries: pd.DataFrame, deals: pd.DataFrame | None = None, *, stages=STAGES, snapshot_at=SNAPSHOT
 ):
-    """Pipeline of stage entries in order (opportunity_id, stage, entered_on), with what `deals` adds by id."""
+    """Pipeline of stage entries in order: opportunity_id, stage, entered_on; `deals` adds columns by id."""
     rows = entries.copy()
     rows["sequence"] = rows.groupby("opportunity_id").cumcount()
     rows["stage_number"] = rows["stage"].map({name: k for k, name in enumerate(stages)}).astype("Int64")

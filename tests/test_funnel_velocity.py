@@ -124,10 +124,8 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say():
     held = dict.fromkeys(truth, 0)
     for _ in range(80):
         v = velocity(deals_of(firm(rng, n_owners=20, per_owner=40, spread=0.2)))
-        ends = {
-            **{k: tuple(v.table.loc[k, ["low", "high"]]) for k in v.table.index},
-            "velocity": (v.low, v.high),
-        }
+        ends = {name: tuple(v.table.loc[name, ["low", "high"]]) for name in v.table.index}
+        ends["velocity"] = (v.low, v.high)
         for name, value in truth.items():
             held[name] += ends[name][0] <= value <= ends[name][1]
     assert v.clusters == "owner"
@@ -181,7 +179,7 @@ def test_the_intervals_of_the_split_are_the_spread_of_the_splits():
 
 
 def test_what_is_not_known_cannot_be_split():
-    with pytest.raises(DataError, match="Days to win.* of b is not known"):
+    with pytest.raises(DataError, match=r"Days to win.* of b is not known"):
         split_velocity(A, Velocity(4, float("nan"), 0.2, float("nan")))
 
 

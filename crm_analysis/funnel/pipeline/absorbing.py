@@ -57,7 +57,7 @@ def absorbing_chain(
     together = np.hstack([q, r])
     wrong = ~(np.isclose(together.sum(axis=1), 1, rtol=0, atol=1e-8) & (together >= 0).all(axis=1))
     if wrong.any():
-        sums = dict(zip(q.index[wrong], together[wrong].sum(axis=1).round(6), strict=True))
+        sums = dict(zip(q.index[wrong], together[wrong].sum(axis=1).round(6).tolist(), strict=True))
         raise ConfigError(f"chain: rows that are no probabilities, with their sums: {sums}; expected 1")
     if trapped := [state for state, free in zip(q.index, _can_end(q, r), strict=True) if not free]:
         raise ConfigError(f"chain: no end can be reached from {trapped}; give these states a way out")
