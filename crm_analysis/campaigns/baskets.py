@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -37,22 +37,23 @@ class Baskets:
 def read_baskets(
     log: Transactions,
     *,
-    item: Literal["product_id", "category"] = "product_id",
-    level: Literal["customer", "order"] = "customer",
+    item: str = "product_id",
+    level: str = "customer",
     customers: Collection[str] | None = None,
     since: dt.date | None = None,
     until: dt.date | None = None,
-    **limits: int,
+    max_items: int = MAX_ITEMS,
+    max_basket: int = MAX_BASKET,
 ) -> Baskets:
     """Baskets of a log, refunds left out.
 
     Parameters
     ----------
-    item : column of the log.
-    level : one basket is all that a customer bought in those days, or one order.
+    item : column of the log, "product_id" or "category".
+    level : "customer": one basket is all that a customer bought in those days; or "order".
     customers : those whose baskets are wanted; by default everybody's.
     since, until : days, both included.
-    limits : max_items, max_basket.
+    max_items, max_basket : see `make_baskets`.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def read_baskets(
     rows = lines.select("customer_id", basket=lines[basket], item=lines[item]).distinct().to_pandas()
     if customers is not None:
         rows = rows[rows["customer_id"].isin(set(customers))]
-    return make_baskets(rows, level=level, **limits)
+    return make_baskets(rows, level=level, max_items=max_items, max_basket=max_basket)
 
 
 def make_baskets(

@@ -34,8 +34,9 @@ def assigned(
 
     Returns
     -------
-    DataFrame: campaign, customer_id, treated, reached, start, end (days), cost (of the treated; 0 for the
-    control group; missing where not known), in the order of the campaigns' first day.
+    DataFrame: campaign, customer_id, treated, reached, start, end (days), cost (of the treated, each with a
+    part of the campaign's fixed_cost where it has one; 0 for the control group; missing where not known), in
+    the order of the campaigns' first day.
 
     Raises
     ------
@@ -46,7 +47,8 @@ def assigned(
     """
     rows = _one_per_customer(contacts)
     rows = _with_days(rows, campaigns, window)
-    rows["cost"] = _costs(rows, campaigns, cost_per_contact).where(rows["treated"], 0.0)
+    costs = _costs(rows, campaigns, cost_per_contact) + _fixed_costs(rows, campaigns)
+    rows["cost"] = costs.where(rows["treated"], 0.0)
     first = rows.groupby("campaign")["start"].transform("min")
     order = rows.assign(first=first).sort_values(["first", "campaign", "customer_id"], kind="stable").index
     columns = ["campaign", "customer_id", "treated", "reached", "start", "end", "cost"]
@@ -106,6 +108,14 @@ def _costs(
     if campaigns is not None and "cost_per_contact" in campaigns:
         return rows["campaign"].map(campaigns.set_index("campaign")["cost_per_contact"]).astype(float)
     return pd.Series(np.nan, rows.index)
+
+
+def _fixed_costs(rows: pd.DataFrame, campaigns: pd.DataFrame | None) -> pd.Series:
+    """Fixed cost of the campaign, in equal parts among its treated customers."""
+    if campaigns is None or "fixed_cost" not in campaigns:
+        return pd.Series(0.0, rows.index)
+    fixed = rows["campaign"].map(campaigns.set_index("campaign")["fixed_cost"]).astype(float).fillna(0.0)
+    return fixed / rows.groupby("campaign")["treated"].transform("sum").clip(lower=1)
 
 
 def not_begun(rows: pd.DataFrame, observed_until: dt.date) -> list[str]:

@@ -102,6 +102,38 @@ def association_rules(
     return rules[["if_items", "then_items", *METRICS]]
 
 
+def strongest_rules(rules: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Return rules beyond chance, one per set of items, with their items as words.
+
+    The two directions of a pair have one lift; the one with the higher confidence stays.
+
+    Returns
+    -------
+    DataFrame: bought, also_bought (text), n_both, n_if, confidence, lift, lift_low, lift_high, p_holm; those
+    with a lift above 1 and p_holm below 1 - level, in the order of `rules`.
+    """
+    beyond = rules[(rules["lift"] > 1) & (rules["p_holm"] < 1 - level)]
+    whole = [left | right for left, right in zip(beyond["if_items"], beyond["then_items"], strict=True)]
+    beyond = beyond.assign(
+        whole=whole,
+        bought=[", ".join(sorted(map(str, items))) for items in beyond["if_items"]],
+        also_bought=[", ".join(sorted(map(str, items))) for items in beyond["then_items"]],
+    )
+    best = beyond.sort_values("confidence", ascending=False, kind="stable").drop_duplicates("whole")
+    columns = [
+        "bought",
+        "also_bought",
+        "n_both",
+        "n_if",
+        "confidence",
+        "lift",
+        "lift_low",
+        "lift_high",
+        "p_holm",
+    ]
+    return best.sort_index()[columns].reset_index(drop=True)
+
+
 def lift_interval(
     n_both: float, n_if: float, n_then: float, n: float, *, level: float = 0.95
 ) -> tuple[float, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from crm_analysis.campaigns.effects import CampaignEffect, Effects
 from crm_analysis.campaigns.returns import added
 
@@ -69,3 +71,20 @@ def response_values(effect: CampaignEffect) -> dict[str, object]:
         estimate = effect.of(span).times(effect.n_treated)
         values |= {span: estimate.value, f"{span}_low": estimate.low, f"{span}_high": estimate.high}
     return values
+
+
+def span_effects(effects: Effects, *, measure: str = "orders") -> pd.DataFrame:
+    """What the treated of each campaign did more than they would have done, in each span.
+
+    Returns
+    -------
+    DataFrame, index (campaign, span): value, low, high, in total and adjusted; missing where not known.
+    """
+    rows = {
+        (effect.campaign, span): effect.of(span, measure).times(effect.n_treated)
+        for effect in effects
+        for span in ("during", "after", "together")
+    }
+    index = pd.MultiIndex.from_tuples(rows, names=["campaign", "span"]) if rows else None
+    table = pd.DataFrame([(e.value, e.low, e.high) for e in rows.values()], index, ["value", "low", "high"])
+    return table if rows else table.set_axis(pd.MultiIndex.from_tuples([], names=["campaign", "span"]))
