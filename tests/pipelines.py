@@ -87,6 +87,8 @@ _DEALS = {
     "first_stage_number": "int64",
     "furthest_stage_number": "int64",
     "amount": "decimal(18, 4)",
+    "owner": "string",
+    "source": "string",
 }
 
 

@@ -1,27 +1,17 @@
 """Wins by age with open opportunities, against R's survival and an analytic truth."""
 
-import datetime as dt
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from maven import OFFICES, maven, needs_maven
 from pipelines import SNAPSHOT, pipeline_of_ends
+from published.funnel_ageing import DAYS, OUTCOMES
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel import aalen_johansen, compare_speed, incidence, wilson
+from crm_analysis.funnel import aalen_johansen, compare_speed, days_to_win, gray_test, incidence, wilson
 
-SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 OUTCOME = {0: "open", 1: "won", 2: "lost"}
-# R 4.2.2, survival 3.5-3: survfit(Surv(t, factor(s)) ~ 1), values and std.err; 1 won, 2 lost, 0 open.
-TOY_DAYS = [1, 2, 2, 3, 4, 4, 5, 6, 7, 8]
-TOY_OUTCOMES = [OUTCOME[s] for s in (1, 2, 0, 1, 1, 2, 0, 2, 1, 0)]
-TOY = {
-    "won": [0.1, 0.1, 0.2142857, 0.3285714, 0.3285714, 0.3285714, 0.4809524, 0.4809524],
-    "lost": [0, 0.1, 0.1, 0.2142857, 0.2142857, 0.3666667, 0.3666667, 0.3666667],
-    "won_se": [0.0948683, 0.0948683, 0.1350413, 0.1561845, 0.1561845, 0.1561845, 0.1780011, 0.1780011],
-    "lost_se": [0, 0.0948683, 0.0948683, 0.1350413, 0.1350413, 0.1721392, 0.1721392, 0.1721392],
-}
+TOY_DAYS, TOY_OUTCOMES = list(DAYS), list(OUTCOMES)
 
 
 def ends_of(days, outcomes, *, snapshot=SNAPSHOT, prefix="d") -> pd.DataFrame:
@@ -36,15 +26,9 @@ def ends_of(days, outcomes, *, snapshot=SNAPSHOT, prefix="d") -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("column", list(TOY))
-def test_values_and_standard_errors_as_in_r(column):
-    curve = aalen_johansen(TOY_DAYS, outcome=TOY_OUTCOMES)
-    assert curve.loc[1:8, column].tolist() == pytest.approx(TOY[column], abs=5e-8)
-
-
 def test_a_pipeline_gives_the_same_curve_as_its_ages():
     result = incidence(pipeline_of_ends(ends_of(TOY_DAYS, TOY_OUTCOMES)), at=["4 days", "1 week"])
-    assert result.curve.loc[1:8, "won"].tolist() == pytest.approx(TOY["won"], abs=5e-8)
+    pd.testing.assert_frame_equal(result.curve, aalen_johansen(TOY_DAYS, outcome=TOY_OUTCOMES))
     assert result.table["won"].tolist() == pytest.approx([0.3285714, 0.4809524], abs=5e-8)
     assert result.table["age_days"].tolist() == [4, 7]
     assert result.table["n_at_risk"].tolist() == [6, 2]
@@ -207,42 +191,129 @@ def test_a_generator_of_the_same_seed_gives_the_same_speed():
     pd.testing.assert_frame_equal(first.table, again.table)
 
 
-def maven(region: str):
-    """Dated opportunities of a region; Engaging is still open."""
-    deals = pd.read_csv(SHARED / "maven_crm" / "sales_pipeline.csv")
-    teams = pd.read_csv(SHARED / "maven_crm" / "sales_teams.csv").set_index("sales_agent")
-    deals = deals[deals["engage_date"].notna()]
-    deals["region"] = deals["sales_agent"].map(teams["regional_office"])
-    outcome = deals["deal_stage"].map({"Won": "won", "Lost": "lost", "Engaging": "open"})
-    ends = deals.assign(outcome=outcome, created_on=deals["engage_date"], closed_on=deals["close_date"])
-    ends = ends[ends["region"].eq(region) | (region == "all")]
-    return incidence(pipeline_of_ends(ends, snapshot_at=dt.date(2017, 12, 31)), at=["30 days", "138 days"])
-
-
-needs_maven = pytest.mark.skipif(
-    not (SHARED / "maven_crm").is_dir(), reason="../shared/data/maven_crm is absent"
+@needs_maven
+@pytest.mark.parametrize(
+    ("office", "at_30", "at_138", "se", "won_of_closed"),
+    [
+        # R 4.2.2, survival 3.5-3: survfit on the same rows.
+        ("Central", 0.22609562, 0.54083665, 0.0090800697, 0.62558),
+        ("East", 0.23018348, 0.52297419, 0.0105970609, 0.63025),
+        ("West", 0.20331139, 0.49330611, 0.0093116845, 0.63940),
+    ],
 )
+def test_a_real_pipeline_as_in_r(office, at_30, at_138, se, won_of_closed):
+    result = incidence(maven(office), at=["30 days", "138 days"])
+    assert result.table["won"].tolist() == pytest.approx([at_30, at_138], abs=5e-9)
+    assert result.table.loc["138 days", "won_se"] == pytest.approx(se, abs=5e-11)
+    closed = result.curve[["n_won", "n_lost"]].sum()
+    assert closed["n_won"] / closed.sum() == pytest.approx(won_of_closed, abs=5e-6)
 
 
 @needs_maven
-@pytest.mark.parametrize(
-    ("region", "at_30", "at_138", "se"),
-    [
-        # R survfit on the same rows.
-        ("Central", 0.22609562, 0.54083665, 0.0090800697),
-        ("East", 0.23018348, 0.52297419, 0.0105970609),
-        ("West", 0.20331139, 0.49330611, 0.0093116845),
-    ],
-)
-def test_a_real_pipeline_as_in_r(region, at_30, at_138, se):
-    table = maven(region).table
-    assert table["won"].tolist() == pytest.approx([at_30, at_138], abs=5e-9)
-    assert table.loc["138 days", "won_se"] == pytest.approx(se, abs=5e-11)
+def test_the_office_with_most_won_of_closed_wins_least():
+    """748 open deals of West are in no won-of-closed rate: it ranks first there, and last by age."""
+    results = {office: incidence(maven(office), at=["138 days"]) for office in OFFICES}
+    closed = {office: r.curve[["n_won", "n_lost"]].sum() for office, r in results.items()}
+    rates = pd.Series({office: n["n_won"] / n.sum() for office, n in closed.items()})
+    by_age = pd.Series({office: r.table.loc["138 days", "won"] for office, r in results.items()})
+    assert (rates.idxmax(), by_age.idxmin()) == ("West", "West")
+    assert results["West"].n_open == 748
 
 
 @needs_maven
 def test_most_open_deals_of_the_real_pipeline_are_stalled():
-    result = maven("all")
+    result = incidence(maven())
     assert (result.n_opportunities, result.n_open) == (8300, 1589)
     assert len(result.stalled) == 1291
     assert result.stalled["age_days"].min() > 138
+
+
+@needs_maven
+def test_the_order_of_rows_and_whole_day_ties_change_nothing():
+    pipeline = maven("West")
+    shuffled = pipeline.opportunities.to_pandas().sample(frac=1, random_state=3)
+    again = pipeline_of_ends(shuffled, snapshot_at=pipeline.snapshot_at)
+    pd.testing.assert_frame_equal(incidence(again).curve, incidence(pipeline).curve)
+
+
+def test_a_period_of_creation_can_be_looked_at():
+    ends = ends_of(TOY_DAYS, TOY_OUTCOMES)
+    whole = incidence(pipeline_of_ends(ends), entered_from="2025-05-29", entered_until="2025-05-30")
+    inside = pd.to_datetime(ends["created_on"]).between("2025-05-29", "2025-05-30")
+    pd.testing.assert_frame_equal(whole.curve, incidence(pipeline_of_ends(ends[inside])).curve)
+    assert 0 < whole.n_opportunities < 10
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost", "open"])
+def test_one_opportunity_is_a_curve_too(outcome):
+    result = incidence(pipeline_of_ends(ends_of([5], [outcome])), at=["5 days"])
+    row = result.table.loc["5 days"]
+    assert row["won"] == (outcome == "won")
+    assert row["lost"] == (outcome == "lost")
+    assert result.curve.drop(columns=["won_se", "lost_se"]).notna().all(axis=None)
+
+
+def test_all_on_the_day_of_creation():
+    result = incidence(pipeline_of_ends(ends_of([0] * 12, ["won"] * 3 + ["lost"] * 9)), at=["0 days"])
+    assert result.eventual[["won", "lost", "open"]].tolist() == pytest.approx([0.25, 0.75, 0])
+    assert (result.median_days, result.horizon_days) == (0, 0)
+
+
+def test_no_dates_of_creation_are_refused():
+    ends = ends_of(TOY_DAYS, TOY_OUTCOMES).assign(created_on=pd.NaT)
+    with pytest.raises(DataError, match="none of 10 opportunities has a creation date; map created_on"):
+        incidence(pipeline_of_ends(ends))
+
+
+@pytest.mark.parametrize("day", [-1, float("nan")])
+def test_ages_below_zero_or_missing_are_refused(day):
+    with pytest.raises(DataError, match="1 of 2 ages are missing or below 0; expected days >= 0"):
+        aalen_johansen([1, day], outcome=["won", "lost"])
+
+
+def test_times_to_win_are_those_of_the_wins_that_happen():
+    """Gamma(2) days of mean 40: quartiles 19.2, 33.6, 53.9; open ones must not shorten them."""
+    rng = np.random.default_rng(31)
+    found = days_to_win(firm(rng, 4000, mean_days=40), shares=[0.25, 0.5, 0.75])
+    for share, truth in ((0.25, 19.2), (0.5, 33.6), (0.75, 53.9)):
+        row = found.loc[share]
+        # Days are rounded up.
+        assert row["low"] - 1 <= truth <= row["high"]
+        assert row["days"] == pytest.approx(truth + 0.5, abs=3)
+    assert days_to_win(incidence(pipeline_of_ends(ends_of([5], ["lost"])))).isna().all(axis=None)
+
+
+def owned(rng, *, n_owners, n_each, spread):
+    """Firm whose owners win at rates of their own; everything has closed."""
+    rates = rng.normal(0.3, spread, n_owners).clip(0.02, 0.98)
+    won = rng.random((n_owners, n_each)) < rates[:, None]
+    ends = ends_of(rng.integers(1, 60, won.size), np.where(won.ravel(), "won", "lost"))
+    return incidence(
+        pipeline_of_ends(ends.assign(owner=np.repeat([f"o{k}" for k in range(n_owners)], n_each)))
+    )
+
+
+def test_owners_widen_the_interval_of_the_difference():
+    """20 owners of 100 deals, standard deviation .1 of their rates: the share's error is .1 / sqrt(20)."""
+    rng = np.random.default_rng(32)
+    a, b = (owned(rng, n_owners=20, n_each=100, spread=0.1) for _ in range(2))
+    speed = compare_speed(a, b, n_draws=500)
+    assert speed.by_owner
+    half = (speed.table.loc["eventual", "high"] - speed.table.loc["eventual", "low"]) / 2 / 1.96
+    truth = np.sqrt(2 * (0.1**2 / 20 + 0.3 * 0.7 / 2000))
+    assert half == pytest.approx(truth, rel=0.3)
+    assert half > 1.5 * np.hypot(a.eventual["won_se"], b.eventual["won_se"])
+
+
+def test_few_owners_are_not_drawn():
+    rng = np.random.default_rng(33)
+    a, b = (owned(rng, n_owners=5, n_each=100, spread=0.1) for _ in range(2))
+    assert not compare_speed(a, b, n_draws=50).by_owner
+
+
+def test_grays_test_stands_beside_the_difference():
+    rng = np.random.default_rng(34)
+    a, b = firm(rng, 800, mean_days=30), firm(rng, 800, mean_days=60)
+    speed = compare_speed(a, b, n_draws=50)
+    for outcome in ("won", "lost"):
+        assert speed.gray.loc[outcome, "p"] == gray_test({"a": a, "b": b}, outcome=outcome).p

@@ -48,7 +48,7 @@ def open_chances(
     *,
     given: str,
     horizon_days: int | None,
-    by: str | None,
+    by: str,
     n_draws: int,
     rng: np.random.Generator,
 ) -> OpenChances:
@@ -57,11 +57,9 @@ def open_chances(
     Arguments as in `forecast_open`; `given` is decided, and the horizon in days.
     """
     aged = ages(pipeline)
-    if by is not None and by not in aged.columns:
-        raise ConfigError(f"forecast_open: by = {by!r}; columns: {sorted(aged.columns)}")
-    aged = aged.mutate(group=ibis.coalesce(aged[by].cast("string"), "") if by else ibis.literal(""))
+    aged = aged.mutate(group=_group(aged, by))
     ends, n_undated = count_ends(aged, by=["group", *(n for n in ("owner",) if n in aged.columns)])
-    stays = count_stays(pipeline, by=by) if given == "stage" else None
+    stays = count_stays(pipeline, aged) if given == "stage" else None
     deals = _open_deals(aged) if stays is None else _open_deals(aged).join(stays.now, how="inner")
     owners = draw_owners(ends, n_draws=n_draws, rng=rng)
     settings: dict[str, Any] = {
@@ -80,7 +78,7 @@ def open_chances(
 
     for group, rows in deals.groupby("group").indices.items():
         take(rows, *_learnt_from(str(group), ends, stays))
-    if by is not None and beyond.any():
+    if by != "all" and beyond.any():
         # Where a group has too few as old as this, all groups together may have enough.
         take(np.flatnonzero(beyond), ends, stays)
     closed = ends.loc[ends["outcome"] != "open", "age_days"]
@@ -93,6 +91,26 @@ def open_chances(
         ends=ends,
         by_owner=owners is not None,
         n_undated=n_undated,
+    )
+
+
+def _group(aged: ibis.Table, by: str) -> Any:
+    """Group of each opportunity, as text: a column's value, or the third in which its amount lies."""
+    if by == "all":
+        return ibis.literal("")
+    if by not in aged.columns:
+        raise ConfigError(f"forecast_open: by = {by!r}; expected 'all' or one of {sorted(aged.columns)}")
+    if by != "amount":
+        return ibis.coalesce(aged[by].cast("string"), "")
+    amount = aged.amount.cast("float64")
+    cuts = aged.agg(low=amount.quantile(1 / 3), high=amount.quantile(2 / 3)).to_pyarrow().to_pylist()[0]
+    if cuts["low"] is None:
+        return ibis.literal("")
+    return ibis.cases(
+        (amount <= cuts["low"], "lower third"),
+        (amount <= cuts["high"], "middle third"),
+        (amount > cuts["high"], "upper third"),
+        else_="",
     )
 
 

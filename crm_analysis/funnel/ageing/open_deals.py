@@ -28,12 +28,13 @@ class OpenForecast:
         p_open (neither by the horizon, or not known), amount, expected_amount (p_won x amount; missing where
         no amount is known), stalled (older than any that ever closed: p_won and p_lost are 0), beyond (no
         longer supported by 10 opportunities at risk: 0 too), and where known owner, stage,
-        days_in_stage; with `by`, group.
+        days_in_stage; group as asked for with `by`.
     totals : index `measure` (wins, revenue; the second where amounts are mapped); expected, low_80, high_80,
         low_95, high_95 (parameters and chance, owners unlike each other), static (the share won of all
         closed, times the open ones, whatever their age).
     static_rate : won / (won + lost) of all closed; NaN where nothing has closed.
     given : what chances are conditional on: "stage" (and the days in it), or "age".
+    by : what groups they were estimated in.
     horizon : as asked for, None for ever.
     owner_likeness : correlation of the outcomes of one owner's opportunities, from those that closed; 0 where
         no owner is mapped.
@@ -46,6 +47,7 @@ class OpenForecast:
     totals: pd.DataFrame
     static_rate: float
     given: str
+    by: str
     horizon: str | None
     owner_likeness: float
     by_owner: bool
@@ -70,8 +72,10 @@ def forecast_open(
     Parameters
     ----------
     horizon : length looked ahead, "90 days"; for ever where not given.
-    by : column of the opportunities whose groups differ ("source"): chances are estimated in each group that
-        has 10 wins, and from all opportunities in the others.
+    by : groups whose chances are estimated apart where they have 10 wins, and from all opportunities where
+        not: "amount" (thirds of the amounts), a column of the opportunities ("source"), or "all" for none.
+        "amount" where not given and amounts are mapped: where large deals are won more often, or less, the
+        revenue of one chance for all would be off.
     given : "stage": chances depend on the stage and the days in it; "age": on the age only. Where not given,
         "stage" if the pipeline knows when stages were entered.
     n_draws : of owners (or opportunities), for the intervals.
@@ -85,6 +89,8 @@ def forecast_open(
         The horizon is no length, `by` no column, or the stages that `given` asks for are not known.
     """
     given = _given(pipeline, given)
+    if by is None:
+        by = "amount" if "amount" in pipeline.opportunities.columns else "all"
     open_ = open_chances(
         pipeline,
         given=given,
@@ -98,10 +104,11 @@ def forecast_open(
     sums = draw_sums(open_.chances[..., 0], open_.state, deals, likeness=likeness, rng=rng)
     rate = _static_rate(open_.ends)
     return OpenForecast(
-        table=_table(deals if by is not None else deals.drop(columns="group"), chance),
+        table=_table(deals, chance),
         totals=_totals(deals, chance[:, 0], sums, rate),
         static_rate=rate,
         given=given,
+        by=by,
         horizon=horizon,
         owner_likeness=likeness,
         by_owner=open_.by_owner,

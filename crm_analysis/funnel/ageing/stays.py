@@ -30,21 +30,18 @@ class Stays:
     n_stages: int
 
 
-def count_stays(pipeline: Pipeline, *, by: str | None = None) -> Stays:
+def count_stays(pipeline: Pipeline, grouped: ibis.Table) -> Stays:
     """Count the stays of a pipeline by stage, where they led and how many whole days they took.
 
     Parameters
     ----------
-    by : column of the opportunities to count apart, as `group`; all are in the group "" where not given.
+    grouped : the pipeline's opportunities with a column `group` (text).
     """
-    n_stages = len(pipeline.stages) - 1
-    deals, history = pipeline.opportunities, pipeline.history
-    known = {"owner": "owner", "group": by} if "owner" in deals.columns else {"group": by}
-    keys = {name: ibis.coalesce(deals[c].cast("string"), "") for name, c in known.items() if c is not None}
-    keys = {name: ibis.literal("") for name in ("owner", "group")} | keys
+    n_stages, history = len(pipeline.stages) - 1, pipeline.history
+    owner = ibis.coalesce(grouped.owner, "") if "owner" in grouped.columns else ibis.literal("")
+    of_deal = grouped.select("opportunity_id", "outcome", "group", by=owner)
     entries = history.select("opportunity_id", "sequence", "stage", "stage_number", "entered_on")
-    of_deal = deals.select("opportunity_id", "outcome", **{f"{name}_": key for name, key in keys.items()})
-    entries = entries.join(of_deal, "opportunity_id").rename(owner="owner_", group="group_")
+    entries = entries.join(of_deal, "opportunity_id").rename(owner="by")
     ordered = ibis.window(group_by="opportunity_id", order_by="sequence")
     following = ibis.coalesce(entries.stage_number, LOST).lead().over(ordered)
     left_on = entries.entered_on.lead().over(ordered)
