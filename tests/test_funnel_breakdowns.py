@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from maven import OFFICES, maven, needs_maven
 from pipelines import SNAPSHOT, STAGES, START, pipeline_of
 
 import crm_analysis as crm
@@ -13,6 +14,7 @@ from crm_analysis.funnel import (
     attribute,
     breakdown_table,
     cohort_table,
+    conversion_trend,
     count_stages,
     count_wins,
     merge_stages,
@@ -179,6 +181,41 @@ def test_merged_stages_are_one(made, policy):
     )
     # Who moved back from Proposal to Qualified stands in the merged stage.
     assert set(merged.who("Selling", outcome="open")) >= set(counts.who("Qualified", outcome="open"))
+
+
+def test_trend_of_conversion_over_mature_cohorts():
+    """4, 5, 6 and 7 of 10 go on, a cohort a month; the two youngest months are not yet known."""
+    rows = []
+    for month, won in enumerate([4, 5, 6, 7, 0, 0], 1):
+        for k in range(10):
+            steps = [(0, "Lead")] + ([(3, "Qualified"), (5, "Proposal"), (9, "Won")] if k < won else [])
+            rows += [(f"{month}-{k}", s, dt.date(2025, month, 1) + dt.timedelta(days=d)) for d, s in steps]
+    counts = count_stages(
+        pipeline_of(pd.DataFrame(rows, columns=["opportunity_id", "stage", "entered_on"])), window="70 days"
+    )
+    trend = conversion_trend(counts)
+    first = trend.loc["Lead to Qualified"]
+    assert first[["n_cohorts", "n", "share", "change"]].tolist() == pytest.approx([4, 40, 0.55, 0.1])
+    assert first["low"] < 0.1 < first["high"]
+    assert trend.loc["all to Won", "change"] == pytest.approx(0.1)
+    # Everybody goes on: a rate of 1 has no trend to be sure of.
+    assert trend.loc["Qualified to Proposal", ["change", "low", "high"]].isna().all()
+    assert conversion_trend(counts, by="Q").loc["all to Won", "n_cohorts"] == 1
+
+
+@needs_maven
+def test_a_real_pipeline_that_hides_how_far_deals_came():
+    """Maven's deals know their end only: wins are counted, stage rates refused, and offices add up."""
+    pipeline = maven()
+    with pytest.raises(DataError, match="stage rates are refused"):
+        count_stages(pipeline, window="138 days")
+    wins = count_wins(pipeline, window="138 days")
+    deals = pipeline.opportunities.to_pandas()
+    days = (pd.to_datetime(deals["closed_on"]) - pd.to_datetime(deals["created_on"])).dt.days
+    old = (pd.Timestamp(pipeline.snapshot_at) - pd.to_datetime(deals["created_on"])).dt.days >= 138
+    assert wins.counts == [int(old.sum()), int((old & (deals["outcome"] == "won") & (days <= 138)).sum())]
+    offices = {office: count_wins(maven(office), window="138 days").counts for office in OFFICES}
+    assert np.sum(list(offices.values()), axis=0).tolist() == wins.counts
 
 
 def test_merged_rates_are_products_of_the_rates():

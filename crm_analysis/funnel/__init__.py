@@ -93,6 +93,9 @@ if TYPE_CHECKING:
         count_stages,
         count_wins,
     )
+    from crm_analysis.funnel.counting.trends import (
+        conversion_trend,
+    )
     from crm_analysis.funnel.pipeline.absorbing import (
         AbsorbingChain,
         absorbing_chain,
@@ -225,6 +228,7 @@ _HOMES = {
     "compare_lost_reasons": "funnel.pipeline.losses",
     "compare_several": "funnel.comparing.several",
     "compare_speed": "funnel.ageing.speeds",
+    "conversion_trend": "funnel.counting.trends",
     "count_events": "funnel.counting.event_counts",
     "count_stages": "funnel.counting.stage_history",
     "count_wins": "funnel.counting.stage_history",
@@ -318,6 +322,7 @@ __all__ = [
     "compare_lost_reasons",
     "compare_several",
     "compare_speed",
+    "conversion_trend",
     "count_events",
     "count_stages",
     "count_wins",
