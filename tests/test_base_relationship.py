@@ -216,6 +216,20 @@ def test_reasons_by_hand():
     assert not [name for name in [*table, *vars(found)] if name == "p" or name.startswith("p_")]
 
 
+def test_reasons_by_group_add_up():
+    reasons = pd.concat([listed({"Service": 4, "Price": 2}), pd.Series([None], index=["x"], dtype=object)])
+    groups = pd.Series({"c000": "Small", "c001": "Small", "c004": "Small", "x": "Large"})
+    table = base.churn_reason_table(reasons, by=groups).set_index(["group", "reason"])
+    assert table.index.get_level_values("group").unique().tolist() == ["Large", "Small", "(missing)"]
+    assert table.loc[("Small", "Service"), ["n", "n_recorded", "share"]].tolist() == pytest.approx(
+        [2, 3, 2 / 3]
+    )
+    assert table.loc[("(missing)", "Price"), ["n", "n_recorded"]].tolist() == [1, 3]
+    assert table.loc["Large", "n_unrecorded"].tolist() == [1] * 4
+    assert table.loc["Large", "share"].isna().all()
+    assert table["n"].groupby("reason").sum()["Service"] == 4
+
+
 def test_how_many_left_is_not_guessed():
     reasons = listed({"Service": 2})
     assert np.isnan(base.churn_reasons(reasons).share_unrecorded)

@@ -1,6 +1,6 @@
 """The customer base: who bought, who came back, who makes the profit, what changed."""
 
-from crm_analysis.base.churn import ChurnReasons, churn_reasons
+from crm_analysis.base.churn import ChurnReasons, churn_reason_table, churn_reasons
 from crm_analysis.base.ladder import Ladder, LadderRules, relationship_ladder
 from crm_analysis.base.periods import (
     Bridge,
@@ -30,6 +30,7 @@ __all__ = [
     "WhaleCurve",
     "bridge",
     "change_on_last_year",
+    "churn_reason_table",
     "churn_reasons",
     "comparison_period",
     "concentration",

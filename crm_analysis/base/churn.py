@@ -102,6 +102,43 @@ def churn_reasons(
     )
 
 
+def churn_reason_table(reasons: pd.Series, *, by: pd.Series, level: float = 0.95) -> pd.DataFrame:
+    """Reasons of leaving in each group of customers, as one tidy table, a row per group and reason.
+
+    Parameters
+    ----------
+    reasons : as in `churn_reasons`.
+    by : group of each customer, by customer_id; who has none is in "(missing)", the last one.
+
+    Returns
+    -------
+    group, reason (in the order of all groups together), n, n_recorded (of the group, with any reason),
+    n_unrecorded, share (of n_recorded; missing where that is 0) with low and high (Wilson). The groups add up
+    to all.
+    """
+    whole = churn_reasons(reasons, level=level).table
+    group = by.set_axis(by.index.astype(str)).reindex(reasons.index.astype(str)).astype(object)
+    group = group.where(group.notna(), "(missing)").astype(str)
+    names = sorted(set(group) - {"(missing)"}) + ["(missing)"] * bool((group == "(missing)").any())
+    counts = pd.crosstab(group.to_numpy(), reasons.fillna("").astype(str).to_numpy())
+    rows = [
+        {"group": name, "reason": reason, "n": int(counts.get(reason, pd.Series(dtype=int)).get(name, 0))}
+        for name in names
+        for reason in whole.index
+    ]
+    table = pd.DataFrame(rows)
+    assert (table.groupby("reason")["n"].sum() == whole["n"]).all(), "churn reasons: groups do not add up"
+    recorded = table.groupby("group")["n"].transform("sum")
+    ends = [wilson(k, n=n, level=level) for k, n in zip(table["n"], recorded, strict=True)]
+    return table.assign(
+        n_recorded=recorded,
+        n_unrecorded=table["group"].map(group.value_counts()) - recorded,
+        share=(table["n"] / recorded).where(recorded > 0),
+        low=[low for low, _ in ends],
+        high=[high for _, high in ends],
+    )
+
+
 def _check(
     reasons: pd.Series, n_left: int | None, controllable: Collection[str], reference: Mapping[str, float]
 ) -> None:

@@ -445,7 +445,15 @@ def test_pipelines_are_the_same(engine, files, shape):
     same(theirs.history, ours.history)
     same(theirs.opportunities, ours.opportunities)
     if ours.furthest_known:
-        for options in ({"window": "120 days"}, {"order": "as recorded"}):
+        steps = {"step_windows": {ours.stages[1]: "20 days"}}
+        rules = [
+            {"window": "120 days"},
+            {"skipped": "as recorded"},
+            {"skipped": "strict"},
+            {"back": "undone"},
+        ]
+        rules += [steps, steps | {"reentry": "first entry"}] if ours.shape != "current stage" else []
+        for options in rules:
             mine, others = (crm.funnel.count_stages(p, **options) for p in (ours, theirs))
             same_frames(others.table, mine.table)
             assert others.window_days == mine.window_days
