@@ -127,7 +127,8 @@ def churn_reason_table(reasons: pd.Series, *, by: pd.Series, level: float = 0.95
         for reason in whole.index
     ]
     table = pd.DataFrame(rows)
-    assert (table.groupby("reason")["n"].sum() == whole["n"]).all(), "churn reasons: groups do not add up"
+    totals = table.groupby("reason")["n"].sum().reindex(whole.index)
+    assert (totals == whole["n"]).all(), "churn reasons: groups do not add up"
     recorded = table.groupby("group")["n"].transform("sum")
     ends = [wilson(k, n=n, level=level) for k, n in zip(table["n"], recorded, strict=True)]
     return table.assign(
