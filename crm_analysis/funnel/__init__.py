@@ -83,6 +83,9 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.counting.event_counts import (
         count_events,
     )
+    from crm_analysis.funnel.counting.event_times import (
+        step_times,
+    )
     from crm_analysis.funnel.counting.merging import (
         merge_stages,
     )
@@ -145,6 +148,10 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.telling.findings import (
         finding,
     )
+    from crm_analysis.funnel.telling.formats import (
+        FORMATS,
+        IN_UNIT,
+    )
     from crm_analysis.funnel.telling.hints import (
         hints,
         opposed,
@@ -194,8 +201,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "AbsorbingChain": "funnel.pipeline.absorbing",
     "Comparison": "funnel.telling.comparisons",
+    "FORMATS": "funnel.telling.formats",
     "Gap": "funnel.comparing.gap",
     "GrayTest": "funnel.ageing.gray",
+    "IN_UNIT": "funnel.telling.formats",
     "Incidence": "funnel.ageing.by_age",
     "LostReasons": "funnel.pipeline.losses",
     "MIX_COLUMNS": "funnel.telling.stage_tables",
@@ -269,6 +278,7 @@ _HOMES = {
     "split_depends": "funnel.telling.stage_tables",
     "split_velocity": "funnel.pipeline.velocities",
     "stage_chain": "funnel.pipeline.moving",
+    "step_times": "funnel.counting.event_times",
     "tested_rates": "funnel.telling.stage_tables",
     "time_in_stages": "funnel.pipeline.staying",
     "transitions": "funnel.counting.counts",
@@ -286,13 +296,15 @@ _HOMES = {
 }
 
 __all__ = [
-    "MIX_COLUMNS",
     "AbsorbingChain",
     "Comparison",
+    "FORMATS",
     "Gap",
     "GrayTest",
+    "IN_UNIT",
     "Incidence",
     "LostReasons",
+    "MIX_COLUMNS",
     "Mix",
     "Nurture",
     "OpenBacktest",
@@ -363,6 +375,7 @@ __all__ = [
     "split_depends",
     "split_velocity",
     "stage_chain",
+    "step_times",
     "tested_rates",
     "time_in_stages",
     "transitions",

@@ -25,19 +25,18 @@ def find_any_order(
     n_steps = len(rules.steps)
     shift = (np.arange(n_steps)[None, :] + (n_steps - n_made)[:, None]) % n_steps
     made = np.take_along_axis(made, shift, axis=1)
-    last = np.take_along_axis(made, np.maximum(n_made - 1, 0)[:, None], axis=1)[:, 0] if len(made) else n_made
-    who = events.entity[entries]
-    best = np.lexsort((-entries, last, -n_made, who))
+    last = made[np.arange(len(made)), n_made - 1]
+    who, time = events.entity[entries], events.time
+    best = np.lexsort((-time[entries], time[last], -n_made, who))
     best = best[np.concatenate([[True], who[best][1:] != who[best][:-1]])] if len(best) else best
     return who[best].astype(np.int64), n_made[best] - 1, made[best]
 
 
 def _next(events: EventArrays, rules: Rules, k: int, entries: np.ndarray) -> np.ndarray:
-    """Event of step k at or after each entry, within its window; a step given twice takes the next one."""
+    """Event of step k at or after each entry, within its window."""
     rows = rows_of_step(events, rules, k)
-    copy = sum(set(rules.steps[k]) == set(step) for step in rules.steps[:k])
     starts = events.moment_starts()[entries]
-    place = np.searchsorted(rows, starts) + copy
+    place = np.searchsorted(rows, starts)
     inside = place < len(rows)
     found = rows[np.where(inside, place, 0)] if len(rows) else np.full(len(entries), NONE)
     inside &= (found != NONE) & (events.entity[found] == events.entity[entries])

@@ -41,10 +41,10 @@ def attribute_at(
     step, values = attributed_step(attribution, rules), events.values[name]
     codes = values.codes
     if step is not None:
-        rows = _alike(events, rules, step, found.rows[:, step])
+        rows = _alike(events, rules, step)
         targets = found.rows[:, step]
     else:
-        rows = np.flatnonzero(np.isin(events.code, 1 + np.arange(_n_step_names(rules))))
+        rows = _step_rows(events, rules)
         rows = rows[codes[rows] >= 0]
         targets = _edge(events, found, rows, last=attribution == LAST_KNOWN)
     moments = events.moment_starts()
@@ -52,15 +52,14 @@ def attribute_at(
     return pd.Categorical.from_codes(smallest, dtype=values.dtype)
 
 
-def _n_step_names(rules: Rules) -> int:
-    return len({name for step in rules.steps for name in step})
-
-
-def _alike(events: EventArrays, rules: Rules, step: int, rows: np.ndarray) -> np.ndarray:
+def _alike(events: EventArrays, rules: Rules, step: int) -> np.ndarray:
     """Events that the step may be; in any order every step may come first."""
-    if rules.order == "any order":
-        return np.unique(rows[rows != NONE])
-    return rows_of_step(events, rules, step)
+    return _step_rows(events, rules) if rules.order == "any order" else rows_of_step(events, rules, step)
+
+
+def _step_rows(events: EventArrays, rules: Rules) -> np.ndarray:
+    n_names = len({name for step in rules.steps for name in step})
+    return np.flatnonzero((events.code >= 1) & (events.code <= n_names))
 
 
 def _edge(events: EventArrays, found: Furthest, rows: np.ndarray, *, last: bool) -> np.ndarray:

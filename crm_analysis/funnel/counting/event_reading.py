@@ -1,8 +1,12 @@
-"""Events come into memory, from a frame or from DuckDB: only the columns and rows that matter."""
+"""Events come into memory, from a frame or from DuckDB: only the columns and rows that matter.
+
+A log too long for memory comes in parts, each with all events of some of the entities, so that each part can
+be counted by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ibis.expr.types as ir
@@ -11,10 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.counting.event_arrays import OTHER, EventArrays, sort_events
+from crm_analysis.funnel.counting.event_arrays import OTHER
 from crm_analysis.funnel.counting.event_rules import Rules, refuse_unknown
 
 NEEDED = ("event", "occurred_at")
+# Rows that are in memory at once.
+LARGE = 20_000_000
+Columns = tuple[pd.Index, np.ndarray, np.ndarray, np.ndarray, dict[str, pd.Categorical]]
 
 
 def rows_of(events: Any) -> pd.DataFrame | ir.Table:
@@ -34,29 +41,25 @@ def refuse_missing_columns(rows: pd.DataFrame | ir.Table, wanted: Sequence[str])
         raise DataError(f"funnel: no columns {absent} in the events; columns present: {list(rows.columns)}")
 
 
-def is_local(rows: pd.DataFrame | ir.Table) -> bool:
-    """Whether the rows are in memory or in DuckDB, from where arrays come fast."""
-    return isinstance(rows, pd.DataFrame) or bool(rows.get_backend().name == "duckdb")
-
-
-def read_arrays(
-    rows: pd.DataFrame | ir.Table,
-    rules: Rules,
-    *,
-    entity: str,
-    attributes: Sequence[str] = (),
-    known: Sequence[str] = (),
-) -> EventArrays:
-    """Bring the events that matter into sorted arrays; refuse steps that no event is."""
-    refuse_missing_columns(rows, [entity, *NEEDED, *attributes])
+def read_parts(
+    rows: pd.DataFrame | ir.Table, rules: Rules, *, entity: str, attributes: Sequence[str] = ()
+) -> Iterator[Columns]:
+    """Give the columns of the events that matter, unsorted, a part of the entities at a time."""
     if isinstance(rows, pd.DataFrame):
-        ids, who, time, code, values = _from_frame(rows, rules, entity, attributes)
-    else:
-        ids, who, time, code, values = _from_duckdb(rows, rules, entity, attributes)
-    found = np.bincount(code, minlength=len(rules.names) + 1)[1:]
-    if absent := [name for name, n in zip(rules.names, found, strict=True) if not n and name not in known]:
-        refuse_absent(rows, absent)
-    return sort_events(ids, who, time, code, values)
+        yield _from_frame(rows, rules, entity, attributes)
+        return
+    chosen = _select(rows, rules, entity, attributes)
+    n_rows = int(rows.count().to_pyarrow().as_py())
+    n_parts = max(-(-n_rows // LARGE), 1)
+    part = (chosen.who.hash() % n_parts).abs()
+    for k in range(n_parts):
+        some = chosen if n_parts == 1 else chosen.filter(part == k)
+        yield _columns(some.to_pyarrow(), attributes)
+
+
+def count_names(columns: Columns, rules: Rules) -> np.ndarray:
+    """How many events of each name there are."""
+    return np.bincount(columns[3], minlength=len(rules.names) + 1)[1:]
 
 
 def refuse_absent(rows: pd.DataFrame | ir.Table, absent: Sequence[str]) -> None:
@@ -68,9 +71,6 @@ def refuse_absent(rows: pd.DataFrame | ir.Table, absent: Sequence[str]) -> None:
     if not present:
         raise DataError("funnel: the log has no events; nothing can be counted")
     refuse_unknown(absent, present)
-
-
-Columns = tuple[pd.Index, np.ndarray, np.ndarray, np.ndarray, dict[str, pd.Categorical]]
 
 
 def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Sequence[str]) -> Columns:
@@ -90,41 +90,33 @@ def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Seque
     if moments.dt.tz is not None:
         moments = moments.dt.tz_convert(None)
     time = moments[kept].to_numpy("datetime64[us]").astype(np.int64)
-    values = {name: categories_of(rows[name][kept]) for name in attributes}
+    values = {name: _categories(rows[name][kept]) for name in attributes}
     return pd.Index(ids), who, time, code[kept], values
 
 
-def _from_duckdb(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> Columns:
-    found = select_rows(rows, rules, entity=entity, attributes=attributes).to_pyarrow()
-    return columns_of(found, attributes)
-
-
-def select_rows(rows: ir.Table, rules: Rules, *, entity: str, attributes: Sequence[str] = ()) -> ir.Table:
+def _select(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> ir.Table:
     """Rows that matter, events as their code."""
     code = rows.event.cases(*((name, 1 + k) for k, name in enumerate(rules.names)), else_=OTHER)
     chosen = rows.select(
         who=rows[entity],
         time=rows.occurred_at.cast("timestamp(6)"),
-        code=code.cast("uint8"),
-        **{name: rows[name] for name in attributes},
+        code=code.cast("int16"),
+        **{name: rows[name].cast("string") for name in attributes},
     )
     return chosen if rules.reads_all else chosen.filter(chosen.code != OTHER)
 
 
-def columns_of(found: pa.Table, attributes: Sequence[str] = ()) -> Columns:
-    """Arrays of an Arrow table of who, time, code and attributes."""
+def _columns(found: pa.Table, attributes: Sequence[str]) -> Columns:
     if nulls := sum(found[name].null_count for name in ("who", "time", "code")):
         raise DataError(f"funnel: {nulls} values are missing; set such rows aside with crm.read_events")
-    time = _joined(found["time"].cast(pa.int64()))
-    code = _joined(found["code"])
+    time, code = _joined(found["time"].cast(pa.int64())), _joined(found["code"]).astype(np.uint8)
     if pa.types.is_integer(found.schema.field("who").type):
         ids, who = _numbered(_joined(found["who"]))
     else:
-        encoded = found["who"].combine_chunks().dictionary_encode()
-        encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+        encoded = _one(found["who"]).dictionary_encode()
         who = encoded.indices.to_numpy(zero_copy_only=False)
         ids = pd.Index(encoded.dictionary.to_pandas())
-    values = {name: categories_of(found[name].to_pandas()) for name in attributes}
+    values = {name: _categories(found[name].to_pandas()) for name in attributes}
     return ids, who, time, code, values
 
 
@@ -136,17 +128,17 @@ def _numbered(ids: np.ndarray) -> tuple[pd.Index, np.ndarray]:
     return pd.Index(found), who
 
 
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    joined = column.combine_chunks()
+    return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+
+
 def _joined(column: pa.ChunkedArray) -> np.ndarray:
-    return (
-        column.combine_chunks().to_numpy(zero_copy_only=False)
-        if len(column)
-        else np.array([], dtype=np.int64)
-    )
+    return _one(column).to_numpy(zero_copy_only=False) if len(column) else np.array([], dtype=np.int64)
 
 
-def categories_of(values: pd.Series) -> pd.Categorical:
+def _categories(values: pd.Series) -> pd.Categorical:
     """Values as text, categories sorted."""
     codes, found = pd.factorize(values)
     texts, order = np.unique(np.asarray(found, dtype=object).astype(str), return_inverse=True)
-    moved = np.append(order, -1)[codes]
-    return pd.Categorical.from_codes(moved, categories=pd.Index(texts.astype(object)))
+    return pd.Categorical.from_codes(np.append(order, -1)[codes], categories=pd.Index(texts.astype(object)))

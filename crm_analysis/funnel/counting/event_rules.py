@@ -207,6 +207,8 @@ def _refuse_contradictions(rules: Rules, reentry: Reentry | None) -> None:
         raise ConfigError(f"funnel: {both} are steps and excluded; an event can be one of both")
     if rules.optional & {0, len(rules.steps) - 1}:
         raise ConfigError("funnel: the first and the last step cannot be optional; give a shorter funnel")
+    if rules.attempts and rules.excluded:
+        raise ConfigError("funnel: exclude means nothing for attempts, which are over with their window")
     if rules.attempts and reentry == "latest viable":
         raise ConfigError(
             "funnel: attempts follow one another, so each starts at its first entry; leave out reentry or "
@@ -215,20 +217,25 @@ def _refuse_contradictions(rules: Rules, reentry: Reentry | None) -> None:
     plain = not (rules.excluded or rules.optional)
     if rules.order in ("no repeats", "nothing between") and not plain:
         raise ConfigError(f"funnel: order {rules.order!r} goes with neither exclude nor optional")
+    if rules.order in ("any order", "no repeats", "nothing between"):
+        _refuse_shared_events(rules)
     if rules.order == "any order":
         _refuse_any_order(rules, reentry, plain)
 
 
 def _refuse_any_order(rules: Rules, reentry: Reentry | None, plain: bool) -> None:
     gapless = all(gap is None for gap in rules.gaps)
-    if not (plain and gapless) or rules.attempts or reentry == "first entry":
+    if not (plain and gapless) or rules.attempts or reentry is not None:
         raise ConfigError(
             "funnel: in any order there is no step before another, so exclude, optional, step_windows, "
-            "attempts and first entry have no meaning; leave them out"
+            "attempts and reentry have no meaning; leave them out"
         )
-    for k, one in enumerate(rules.steps):
-        for other in rules.steps[:k]:
-            if set(one) & set(other) and set(one) != set(other):
-                raise ConfigError(
-                    f"funnel: steps {one} and {other} overlap; in any order no event can be two"
-                )
+
+
+def _refuse_shared_events(rules: Rules) -> None:
+    names = [name for step in rules.steps for name in step]
+    if shared := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(
+            f"funnel: {shared} in more than one step, which has no meaning in the order {rules.order!r}; "
+            'use the order "ordered"'
+        )
