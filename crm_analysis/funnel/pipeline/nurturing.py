@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.ageing.chances_by_age import chances_by_age
-from crm_analysis.funnel.ageing.chances_by_stage import chances_by_stage
-from crm_analysis.funnel.ageing.ends import ages, count_ends
-from crm_analysis.funnel.ageing.stays import count_stays
+from crm_analysis.funnel.ageing.open_deals import forecast_open
 from crm_analysis.funnel.pipeline.velocities import cohort_of
 
 if TYPE_CHECKING:
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
 HEATS = ("hot", "mid", "long term", "no win seen")
 VALUES = ("high", "middle", "low")
 NOT_KNOWN = "not known"
-HORIZONS = {"30 days": 30, "90 days": 90, "ever": None}
-# The estimate alone, without draws.
-POINT: dict[str, Any] = {"n_draws": 0, "owners": None, "rng": np.random.default_rng(1)}
+HORIZONS = {"30 days": "30 days", "90 days": "90 days", "ever": None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +59,8 @@ def nurture(
     ----------
     lost_if_neglected : share of the expected value that is lost if nobody touches a lead, one for all or one
         for each heat. Without default: the data cannot say it.
-    chances : index opportunity_id, columns "30 days", "90 days", "ever"; as `forecast_open` has them
-        where not given: by stage and the days in it, or by age where the shape hides the stages.
+    chances : index opportunity_id, columns "30 days", "90 days", "ever"; those of `forecast_open` where not
+        given.
     bounds : amounts from which a lead is of middle and of high value; thirds of the open leads where not
         given.
 
@@ -80,7 +75,7 @@ def nurture(
     deals, _ = cohort_of(pipeline, since=None, until=None)
     leads = deals[deals["outcome"] == "open"].set_index("opportunity_id").sort_index()
     leads = leads.rename(columns={"days": "age_days"})
-    found = _forecast(pipeline, leads) if chances is None else _given(chances, leads.index)
+    found = _forecast(pipeline, leads.index) if chances is None else _given(chances, leads.index)
     leads = leads.join(found)
     leads["heat"] = _heat(leads)
     amount = leads["amount"] if "amount" in leads else pd.Series(np.nan, leads.index)
@@ -107,31 +102,16 @@ def _assumed(share: float | Mapping[str, float]) -> dict[str, float]:
     return {heat: float(shares[heat]) for heat in HEATS}
 
 
-def _forecast(pipeline: Pipeline, leads: pd.DataFrame) -> pd.DataFrame:
-    """Chance of a win within each horizon, given the stage and the days in it, or else the age."""
-    by_age = pipeline.shape == "current stage"
-    found = _given_age(pipeline, leads) if by_age else _given_stage(pipeline, leads.index)
-    return pd.DataFrame(found, leads.index)
-
-
-def _given_stage(pipeline: Pipeline, ids: pd.Index) -> dict[str, np.ndarray]:
-    stays = count_stays(pipeline)
-    now = stays.now[["stage_number", "days_in_stage"]].reindex(ids)
-    places = now.drop_duplicates(ignore_index=True)
-    which = pd.MultiIndex.from_frame(places).get_indexer(pd.MultiIndex.from_frame(now))
-    return {
-        name: chances_by_stage(stays, places, horizon_days=days, **POINT)[0][0, which, 0]
-        for name, days in HORIZONS.items()
+def _forecast(pipeline: Pipeline, ids: pd.Index) -> pd.DataFrame:
+    """Chance of a win within each horizon; a longer one has no lower chance, whatever rounding says."""
+    if ids.empty:
+        return pd.DataFrame(columns=list(HORIZONS), index=ids, dtype=float)
+    found = {
+        # One draw: the estimate is what is wanted, not its interval.
+        name: forecast_open(pipeline, horizon=length, n_draws=1).table["p_won"].reindex(ids)
+        for name, length in HORIZONS.items()
     }
-
-
-def _given_age(pipeline: Pipeline, leads: pd.DataFrame) -> dict[str, np.ndarray]:
-    ends, _ = count_ends(ages(pipeline))
-    states, which = np.unique(leads["age_days"].to_numpy(), return_inverse=True)
-    return {
-        name: chances_by_age(ends, states, horizon_days=days, **POINT)[0][0, which, 0]
-        for name, days in HORIZONS.items()
-    }
+    return pd.DataFrame(found).cummax(axis=1)
 
 
 def _given(chances: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
