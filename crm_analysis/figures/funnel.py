@@ -1,4 +1,4 @@
-"""Funnels of firms side by side: who reached what, at which rates, where the gap comes from, how soon.
+"""Funnels of firms side by side: who reached what, at which rates, and where the gap comes from.
 
 Firms are coloured in the order in which they come. Bars start at 0 and are aligned: a tapered funnel makes
 differences look larger than they are.
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
-from matplotlib.transforms import blended_transform_factory
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from crm_analysis.figures import FIRM_COLOURS, GREY
+from crm_analysis.figures.axes import INK, thousands
+from crm_analysis.figures.rows import half, name_rows
 
 AHEAD, BEHIND = "#548235", "#a23b3b"
-INK = "0.2"
+LONGEST_IN_COLUMN = 26
 
 
 def plot_reached(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -31,25 +31,27 @@ def plot_reached(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     table : columns firm, stage, n_entered, n_not_yet_known, per_1000, not_yet_known_per_1000.
     """
-    ax = _axes(ax)
     firms, stages = list(dict.fromkeys(table["firm"])), list(dict.fromkeys(table["stage"]))
-    height = 0.8 / len(firms)
+    ax = ax if ax is not None else half(len(stages))
+    height = 0.56 / len(firms)
     for i, firm in enumerate(firms):
         rows = table[table["firm"] == firm].set_index("stage").reindex(stages)
-        y = np.arange(len(stages)) + (i - (len(firms) - 1) / 2) * height
+        y = np.arange(len(stages)) + 0.14 + (i - (len(firms) - 1) / 2) * height
         young = rows["not_yet_known_per_1000"].to_numpy()
         label = f"{firm} ({rows['n_entered'].iloc[0]:,} judged)"
-        ax.barh(y, rows["per_1000"], height * 0.92, color=_colour(i), label=label)
+        ax.barh(y, rows["per_1000"], height * 0.9, color=_colour(i), label=label)
         if young.any():
-            ax.barh(y, young, height * 0.92, rows["per_1000"], label=_unknown(firm, rows), **_hatched(i))
+            ax.barh(y, young, height * 0.9, rows["per_1000"], **_hatched(i))
         for place, per_1000, end, n in zip(y, rows["per_1000"], young, rows["n_entered"], strict=True):
             text = f" {per_1000:,.0f}" if per_1000 == 1000 else f" {per_1000:,.0f}  (n={n:,})"
             ax.text(per_1000 + end, place, text, va="center", fontsize=8, color=INK)
-    ax.set_yticks(range(len(stages)), stages)
-    ax.invert_yaxis()
-    ax.set(xlabel="reached the stage, of 1,000 opportunities judged", xlim=(0, 1.18 * _longest(table)))
-    ax.grid(visible=False, axis="y")
-    ax.legend(loc="lower right")
+    name_rows(ax, stages)
+    if table["n_not_yet_known"].any():
+        ax.barh([0], [0], label="hatched: not yet known", **_hatched(0) | {"edgecolor": GREY})
+    ax.set(xlabel="reached the stage, of 1,000 judged", xlim=(0, 1.12 * _longest(table)))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
+    ax.grid(visible=False)
+    legend_below(ax)
     return ax
 
 
@@ -67,25 +69,19 @@ def plot_stage_rates(
     names : of firms a and b.
     level : below 1 - level, the adjusted p earns a star.
     """
-    ax = _axes(ax)
-    places = np.arange(len(table))
+    ax = ax if ax is not None else half(len(table))
+    places = np.arange(len(table)) + 0.16
     for i, (firm, name) in enumerate(zip("ab", names, strict=True)):
         rate, low, high = (table[f"{part}_{firm}"].to_numpy(float) for part in ("rate", "low", "high"))
-        beside = places + (i - 0.5) * 0.28
+        beside = places + (i - 0.5) * 0.26
         ax.hlines(beside, low, high, color=_colour(i), linewidth=1.6)
-        ax.plot(rate, beside, "o", color=_colour(i), markersize=6, label=name)
-    right = blended_transform_factory(ax.transAxes, ax.transData)
-    for place, text, seen in _beyond_chance(table, level):
-        style = ("bold", INK) if seen else ("normal", "0.45")
-        ax.text(1.01, place, text, transform=right, va="center", fontsize=8, weight=style[0], color=style[1])
-    ax.set_yticks(places, list(table.index))
-    ax.set(
-        ylim=(len(table) - 0.5, -0.5),
-        xlabel=f"went on to the next stage ({level:.0%} interval; * beyond chance, Holm)",
-    )
+        ax.plot(rate, beside, "o", color=_colour(i), markersize=5.5, label=name)
+    texts, seen = _beyond_chance(table, level)
+    name_rows(ax, list(map(str, table.index)), notes=texts, bold=seen)
+    ax.set(xlabel=f"went on, of those before ({level:.0%} interval; * Holm)")
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.grid(visible=False, axis="y")
-    ax.legend(loc="best")
+    legend_below(ax)
     return ax
 
 
@@ -108,80 +104,87 @@ def plot_waterfall(
     names : of firms a and b.
     unit : of all values.
     """
-    ax = _axes(ax)
     drawn = contributions[(contributions[["contribution", "low", "high"]] != 0).any(axis=1)]
+    ax = ax if ax is not None else half(len(drawn) + 2)
     steps = drawn["contribution"].to_numpy(float)
     after = start + steps.cumsum()
     last = len(drawn) + 1
-    ax.barh([0, last], [start, end], 0.7, color=[_colour(1), _colour(0)])
-    ax.barh(range(1, last), steps, 0.7, after - steps, color=[AHEAD if s >= 0 else BEHIND for s in steps])
+    places = np.arange(last + 1) + 0.16
+    ax.barh(places[[0, last]], [start, end], 0.4, color=[_colour(1), _colour(0)])
+    colours = [AHEAD if step >= 0 else BEHIND for step in steps]
+    ax.barh(places[1:last], steps, 0.4, after - steps, color=colours)
     whiskers = np.abs(drawn[["low", "high"]].to_numpy(float).T - steps)
-    ax.errorbar(after, range(1, last), xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
+    ax.errorbar(after, places[1:last], xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
     links = np.concatenate([[start], after])
-    ax.vlines(links, np.arange(last) + 0.35, np.arange(last) + 0.65, color=GREY, linewidth=0.8)
-    high = after + np.maximum(drawn["high"].to_numpy(float) - steps, 0)
+    ax.vlines(links, places[:-1] + 0.2, places[1:] - 0.2, color=GREY, linewidth=0.8, zorder=0.5)
     digits = 0 if max(start, end) >= 1000 else 1
-    texts = [f"{start:,.{digits}f}", *(_signed(step, digits) for step in steps), f"{end:,.{digits}f}"]
-    for y, (edge, text) in enumerate(zip([start, *np.maximum(high, after - steps), end], texts, strict=True)):
-        ax.annotate(text, (edge, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
-    ax.set_yticks(range(last + 1), [names[1], *map(str, drawn.index), names[0]])
+    notes = [f"{start:,.{digits}f}", *(_signed(step, digits) for step in steps), f"{end:,.{digits}f}"]
+    name_rows(ax, [names[1], *map(str, drawn.index), names[0]], notes=notes)
     lowest = float((after + drawn["low"].to_numpy(float) - steps).min(initial=0.0))
-    ax.margins(x=0.14)
-    ax.set_xlim(left=1.05 * lowest)
-    ax.set(xlabel=unit, ylim=(last + 0.6, -0.6))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    highest = float(np.max([start, end, *after, *(after + whiskers[1])]))
+    # Room at the right, so that no bar runs under the numbers.
+    ax.set_xlim(1.05 * lowest, lowest + (highest - lowest) / 0.84)
+    ax.set(xlabel=unit)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.grid(visible=False, axis="y")
     return ax
 
 
-def plot_won_by_age(curves: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Share won by age with its interval, firms together; open opportunities are open, not lost.
+def plot_segments(
+    table: pd.DataFrame, *, names: Sequence[str] = ("A", "B"), level: float = 0.95, ax: Axes | None = None
+) -> Axes:
+    """Share won in each segment with its interval, two firms; a dot is as large as the segment's share.
 
     Parameters
     ----------
-    curves : columns firm, age_days, won, won_low, won_high, n_open and n_at_risk; ages with fewer than 10
-        opportunities at risk are not drawn, nor is much of the age at which nothing more is won.
+    table : index segment; share_a, rate_a, low_a, high_a and the same for b: the segment's share of the
+        firm's opportunities, and what is won of it.
     """
-    ax = _axes(ax)
-    settled = [1.0]
-    for i, (firm, rows) in enumerate(curves.groupby("firm", sort=False)):
-        drawn, colour = rows[rows["n_at_risk"] >= 10], _colour(i)
-        days = drawn["age_days"]
-        label = f"{firm} ({rows['n_open'].sum():,} still open)"
-        ax.step(days, drawn["won"], where="post", color=colour, label=label)
-        ends = drawn["won_low"], drawn["won_high"]
-        ax.fill_between(days, *ends, step="post", color=colour, alpha=0.15, linewidth=0)
-        if len(drawn):
-            settled.append(_settled(days, drawn["won"]))
-    ax.set(xlabel="days since the opportunity was created", ylabel="won, of all created")
-    ax.set_xlim(0, 1.5 * max(settled))
-    ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if ax.get_ylim()[1] > 0.04 else 1))
-    ax.legend(loc="lower right")
+    ax = ax if ax is not None else half(len(table))
+    places = np.arange(len(table)) + 0.16
+    for i, (firm, name) in enumerate(zip("ab", names, strict=True)):
+        rate, low, high = (table[f"{part}_{firm}"].to_numpy(float) for part in ("rate", "low", "high"))
+        beside = places + (i - 0.5) * 0.26
+        ax.hlines(beside, low, high, color=_colour(i), linewidth=1.6)
+        sizes = 12 + 160 * table[f"share_{firm}"].fillna(0).to_numpy(float)
+        ax.scatter(rate, beside, sizes, color=_colour(i), label=name, zorder=2)
+    shares = table[["share_a", "share_b"]].fillna(0.0)
+    notes = [f"{a:.0%} / {b:.0%}" for a, b in shares.to_numpy(float)]
+    name_rows(ax, list(map(str, table.index)), notes=notes)
+    ax.set(xlabel=f"won, of those judged ({level:.0%} interval)")
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.grid(visible=False, axis="y")
+    legend_below(ax)
     return ax
 
 
-def _axes(ax: Axes | None) -> Axes:
-    return ax if ax is not None else plt.subplots(layout="constrained")[1]
+def legend_below(ax: Axes) -> None:
+    """Put the legend under the axis: beside the data there is no room on a phone."""
+    handles, labels = ax.get_legend_handles_labels()
+    columns = 2 if max(map(len, labels)) <= LONGEST_IN_COLUMN else 1
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.legend(  # type: ignore[union-attr]
+        handles, labels, loc="outside lower left", ncols=columns, fontsize=8.5, handlelength=1.4
+    )
 
 
 def _colour(i: int) -> str:
     return FIRM_COLOURS[i % len(FIRM_COLOURS)]
 
 
-def _beyond_chance(table: pd.DataFrame, level: float) -> list[tuple[float, str, bool]]:
-    """Place, text and verdict of each transition's difference."""
-    texts = []
+def _beyond_chance(table: pd.DataFrame, level: float) -> tuple[list[str], list[bool]]:
+    """Text and verdict of each transition's difference."""
     columns = table[["difference", "p_holm", "smallest_visible"]].to_numpy(float)
-    for place, (difference, p, visible) in enumerate(columns):
-        seen = bool(p < 1 - level)
-        not_seen = f"no difference seen;\n≥ {100 * visible:.1f} points\nwould have been"
-        texts.append((float(place), f"{100 * difference:+.1f} points *" if seen else not_seen, seen))
-    return texts
-
-
-def _unknown(firm: str, rows: pd.DataFrame) -> str:
-    return f"{firm}: not yet known ({rows['n_not_yet_known'].iloc[0]:,})"
+    seen = [bool(p < 1 - level) for p in columns[:, 1]]
+    texts = [
+        f"{_signed(100 * difference, 1)} points *"
+        if beyond
+        else f"could only have seen ≥ {100 * visible:.1f} points"
+        for (difference, _, visible), beyond in zip(columns, seen, strict=True)
+    ]
+    return texts, seen
 
 
 def _hatched(i: int) -> dict[str, Any]:
@@ -190,11 +193,6 @@ def _hatched(i: int) -> dict[str, Any]:
 
 def _longest(table: pd.DataFrame) -> float:
     return float((table["per_1000"] + table["not_yet_known_per_1000"]).max())
-
-
-def _settled(days: pd.Series, won: pd.Series) -> float:
-    """Age at which 99% of the last share is reached."""
-    return float(days[won >= 0.99 * won.iloc[-1]].min())
 
 
 def _signed(value: float, digits: int) -> str:

@@ -26,7 +26,7 @@ from crm_analysis.report.figure_words import translate
 from crm_analysis.report.format import Kind, kind_of
 from crm_analysis.report.metric import Metric, Setting, band
 from crm_analysis.report.table import flat, html_table, plain_table, write_csv, written
-from crm_analysis.report.text import fill, read_catalogue
+from crm_analysis.report.text import Catalogue, fill, read_catalogue
 from crm_analysis.workspace import Period
 
 if TYPE_CHECKING:
@@ -88,6 +88,14 @@ class Page:
             self._headline = sentence
         self._handed_over["sentences"].append({"key": key, "text": sentence})
         self._show(sentence, f'<p class="crm-{kind}">{html.escape(sentence)}</p>')
+
+    def know(self, words: Mapping[str, str]) -> None:
+        """Learn words of the report's language for names that occur on this page.
+
+        They stand in for the names in sentences, in text cells of tables and in figures.
+        """
+        known = {**self.text.content.get("values", {}), **words}
+        self.text = Catalogue(self.text.language, {**self.text.content, "values": known})
 
     def metric(
         self,

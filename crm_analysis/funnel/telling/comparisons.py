@@ -72,18 +72,19 @@ class Comparison:
         )
 
     def mix_facts(self) -> dict[str, Any]:
-        """Values of the sentence about mix and rates."""
-        assert self.mix is not None, "funnel: no segments and no sources are mapped"
+        """Values of the sentence about mix and rates; none without segments and sources."""
+        if self.mix is None:
+            return {}
         return {name: getattr(self.mix, name) for name in MIX_VALUES} | {
             "by": f"{self.mix.by}s",
             "unit": self.mix.unit,
         }
 
     @property
-    def robustness(self) -> dict[str, Any] | None:
-        """Values of the sentence on leaving out any one owner; None where no owners are mapped."""
+    def robustness(self) -> dict[str, Any]:
+        """Values of the sentence on leaving out any one owner; none where no owners are mapped."""
         if not all("owner" in counts.known_members() for counts in self.counts):
-            return None
+            return {}
         found = leave_out(*self.counts)
         return {
             "transition": found.largest,

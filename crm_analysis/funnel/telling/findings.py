@@ -58,7 +58,8 @@ def finding(
     "about_the_same" and "no_gap" add won_a, won_b (shares won), difference, difference_low, difference_high
     (a - b, Newcombe), delta, smallest_visible (the gap that would have been seen with a probability of 80%),
     and target and n_needed: opportunities a firm to see a difference of `target` in the share won, which is
-    `delta`, or the difference at hand where those at hand were enough for `delta`.
+    `delta`, or the difference at hand where those at hand were enough for `delta`; delta_points and
+    target_points are the same in points.
     "slower_not_lower" adds slower, faster (names), days_slower, days_faster (medians), days_later,
     days_later_low, days_later_high, eventual_slower, eventual_faster, eventual_difference,
     eventual_difference_low, eventual_difference_high (slower - faster), smallest_visible.
@@ -110,7 +111,8 @@ def _needed(gap: Gap, won: dict[str, float], delta: float) -> dict[str, float | 
     enough = [(t, _to_see(rate, t, gap.level)) for t in targets]
     more = [pair for pair in enough if pair[1] > min(gap.n_entrants)]
     target, n_needed = (more or enough)[0]
-    return {"delta": delta, "target": target, "n_needed": n_needed}
+    points = {"delta_points": 100 * delta, "target_points": 100 * target}
+    return {"delta": delta, "target": target, "n_needed": n_needed, **points}
 
 
 def _to_see(rate: float, difference: float, level: float) -> float:

@@ -33,6 +33,10 @@ class SameInvestment:
         }
         return {name: getattr(self, name) for name in names} | ends
 
+    def words(self, *, unit: str, leads: str) -> dict[str, str]:
+        """What the unit and the first bar are called in the language of a page."""
+        return {self.gap.unit: unit, str(self.gap.contributions.index[0]): leads}
+
 
 def same_investment(ws: Any, c: Comparison, *, spend_unit: float = 100_000) -> SameInvestment | None:
     """Compare two firms' revenue per unit of spend; None where spend or deal values are not known for both.

@@ -16,8 +16,8 @@ from crm_analysis.funnel.telling.hints import opposed
 from crm_analysis.rates import wilson
 
 # What a reader of segments wants to see: their share, their rate, and what each accounts for.
-MIX_COLUMNS = ["share_a", "rate_a", "share_b", "rate_b", "mix", "mix_low", "mix_high", "rate", "rate_low"]
-MIX_COLUMNS += ["rate_high"]
+MIX_COLUMNS = ["share_a", "rate_a", "share_b", "rate_b", "mix", "mix_low", "mix_high"]
+MIX_COLUMNS += ["rates", "rates_low", "rates_high"]
 # A split by another method that differs by more than this share of the gap is worth a footnote.
 WORTH_SAYING = 0.05
 
@@ -104,10 +104,10 @@ def rates_by_segment(c: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame, index the mapped name; share_a, rate_a, low_a, high_a and the same for b (Wilson), mix and
-    rate with their intervals.
+    rates with their intervals, in wins per 1,000 entrants.
     """
     assert c.mix is not None, "funnel: no segments and no sources are mapped"
-    table = c.mix.table.copy()
+    table = c.mix.table.rename(columns={f"rate{end}": f"rates{end}" for end in ("", "_low", "_high")})
     for firm in "ab":
         n = table[f"n_{firm}"].to_numpy()
         rate = table[f"rate_{firm}"].to_numpy(float)
