@@ -107,13 +107,14 @@ def test_every_public_name_is_there():
 # Rooms with sub-rooms, from the bottom up, and those of one rank that do not look at each other.
 SUB_ROOMS = {
     "clv": ["", "fitting", "models", "contracts", "plans", "worth", "ahead", "views"],
-    "funnel": ["", "ageing", "counting", "comparing", "pipeline", "telling"],
+    "funnel": ["", "ageing", "counting", "comparing", "hygiene", "pipeline", "telling"],
 }
 BESIDE = {
     "contracts": {"models"},
     "plans": {"fitting", "models", "contracts"},
     "worth": {"contracts", "plans"},
-    "pipeline": {"comparing"},
+    "hygiene": {"comparing"},
+    "pipeline": {"comparing", "hygiene"},
 }
 IN_SUB_ROOMS = [path for house in SUB_ROOMS for path in sorted((PACKAGE / house).rglob("*.py"))]
 

@@ -157,6 +157,16 @@ class OpenWorkspace:
         first, last = self._span(firm, since, until)
         return None if table is None else count_service(table, since=first, until=last)
 
+    def service_log(self, firm: str) -> pd.DataFrame | None:
+        """What customers needed: customer_id, occurred_at, kind, and quantity where known; or None."""
+        table = self._service(firm)
+        if table is None:
+            return None
+        columns = [
+            name for name in ("customer_id", "occurred_at", "kind", "quantity") if name in table.columns
+        ]
+        return table.select(columns).to_pandas().sort_values(columns, ignore_index=True)
+
     def contacts(self, firm: str) -> pd.DataFrame | None:
         """Whom campaigns reached or left alone: `contacts.read_contacts` says the columns; or None."""
         return self._frame(firm, "contacts")
