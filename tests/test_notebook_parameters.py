@@ -19,7 +19,7 @@ ALTERNATIVES = {
         "workspace": "{folder}/zh.toml",
         "period": "2025-06",
         "firms": ["b", "a"],
-        "months": 36,
+        "months": 24,
         "window": "90 days",
     },
     "rfm_segmentation": {
