@@ -7,6 +7,21 @@ from __future__ import annotations
 JMR, JIM = "Journal of Marketing Research", "Journal of Interactive Marketing"
 
 CITATIONS = {
+    "Ang (2004, 2005)": "Ang, B. W. (2004). Decomposition analysis for policymaking in energy. Energy Policy 32(9), "
+    "1131-1139; (2005) The LMDI approach: a practical guide. Energy Policy 33(7), 867-871.",
+    "Benjamini & Hochberg": "Benjamini, Y. & Hochberg, Y. (1995). Controlling the false discovery rate. Journal of "
+    "the Royal Statistical Society B 57(1), 289-300.",
+    "Bickel": "Bickel, P. J., Hammel, E. A. & O'Connell, J. W. (1975). Sex bias in graduate admissions: data from "
+    "Berkeley. Science 187, 398-404.",
+    "Charig": "Charig, C. R., Webb, D. R., Payne, S. R. & Wickham, J. E. (1986). Comparison of treatment of renal "
+    "calculi. British Medical Journal 292, 879-882.",
+    "Das Gupta (1993)": "Das Gupta, P. (1993). Standardization and Decomposition of Rates: A User's Manual. U.S. "
+    "Bureau of the Census, P23-186. Its table 5.1 follows Kitagawa (1955), JASA 50, 1168-1194.",
+    "LMDIR": "Heun, M. K. LMDIR: logarithmic mean divisia index decomposition analysis (R package), its tests.",
+    "Statistics in Medicine 17:857": "Newcombe, R. G. (1998). Two-sided confidence intervals for the single "
+    "proportion: comparison of seven methods. Statistics in Medicine 17(8), 857-872.",
+    "Statistics in Medicine 17:873": "Newcombe, R. G. (1998). Interval estimation for the difference between "
+    "independent proportions: comparison of eleven methods. Statistics in Medicine 17(8), 873-890.",
     "Abe (2009)": "Abe, M. (2009). “Counting your customers” one by one: a hierarchical Bayes extension to "
     "the Pareto/NBD model. Marketing Science 28(3), 541-553.",
     "BTYDplus": "Platzer, M. BTYDplus: probabilistic models for assessing and predicting your customer base "
@@ -43,6 +58,7 @@ CITATIONS = {
     "Gupta & Lehmann": f"Gupta, S. & Lehmann, D. R. (2003). Customers as assets. {JIM} 17(1), 9-24.",
     "Gupta, Lehmann & Stuart": "Gupta, S., Lehmann, D. R. & Stuart, J. A. (2004). Valuing customers. "
     f"{JMR} 41(1), 7-18.",
+    "Kemeny & Snell": "Kemeny, J. G. & Snell, J. L. (1960). Finite Markov Chains. Van Nostrand, chapter III.",
     "Kumar & Reinartz": "Kumar, V. & Reinartz, W. Customer Relationship Management: Concept, Strategy, and "
     "Tools. Springer.",
     "Pfeifer & Carraway": "Pfeifer, P. E. & Carraway, R. L. (2000). Modeling customer relationships as Markov "
