@@ -49,8 +49,10 @@ def pooled_degrees(variances: Sequence[float], dfs: Sequence[float]) -> float:
     return total**2 / unsure if unsure > 0 else math.inf
 
 
-def wilson(k: float, *, n: float, level: float = 0.95) -> tuple[float, float]:
+def wilson(k: float, *, n: float, level: float = 0.95, df: float = math.inf) -> tuple[float, float]:
     """Low and high end of the score interval of the rate k / n, both in [0, 1].
+
+    Where the spread of k was estimated, with `df` degrees of freedom, the quantile is that of t.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def wilson(k: float, *, n: float, level: float = 0.95) -> tuple[float, float]:
         raise DataError(f"rate: {k} of {n}; expected a count between 0 and {n}")
     if n == 0:
         return 0.0, 1.0
-    z = normal_quantile(level)
+    z = t_quantile(level, df=df)
     middle = (k + z**2 / 2) / (n + z**2)
     half = z * math.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
     # At 0 of n and n of n the formula gives exactly 0 and 1, but for rounding.
@@ -90,12 +92,16 @@ def clopper_pearson(k: int, *, n: int, level: float = 0.95) -> tuple[float, floa
     return float(ends.low), float(ends.high)
 
 
-def newcombe(k_a: float, n_a: float, *, k_b: float, n_b: float, level: float = 0.95) -> tuple[float, float]:
+def newcombe(
+    k_a: float, n_a: float, *, k_b: float, n_b: float, level: float = 0.95, df: float = math.inf
+) -> tuple[float, float]:
     """Low and high end of the interval of the difference k_a / n_a - k_b / n_b, both in [-1, 1].
 
     Source: Newcombe (1998), Statistics in Medicine 17:873, method 10 (hybrid score).
     """
-    (low_a, high_a), (low_b, high_b) = wilson(k_a, n=n_a, level=level), wilson(k_b, n=n_b, level=level)
+    (low_a, high_a), (low_b, high_b) = (
+        wilson(k, n=n, level=level, df=df) for k, n in ((k_a, n_a), (k_b, n_b))
+    )
     if n_a == 0 or n_b == 0:
         return low_a - high_b, high_a - low_b
     a, b = k_a / n_a, k_b / n_b
@@ -190,7 +196,9 @@ def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
     return np.asarray(import_module("scipy.stats").false_discovery_control(p)) if len(p) else p
 
 
-def power(rate_a: float, rate_b: float, *, n_a: float, n_b: float, level: float = 0.95) -> float:
+def power(
+    rate_a: float, rate_b: float, *, n_a: float, n_b: float, level: float = 0.95, df: float = math.inf
+) -> float:
     """Probability that the score test sees the difference between two true rates.
 
     For groups of one size this is R's `power.prop.test`, which leaves out the other tail.
@@ -200,12 +208,18 @@ def power(rate_a: float, rate_b: float, *, n_a: float, n_b: float, level: float 
     pooled = (n_a * rate_a + n_b * rate_b) / (n_a + n_b)
     se_equal = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
     se = math.sqrt(rate_a * (1 - rate_a) / n_a + rate_b * (1 - rate_b) / n_b)
-    excess = abs(rate_a - rate_b) - normal_quantile(level) * se_equal
+    excess = abs(rate_a - rate_b) - t_quantile(level, df=df) * se_equal
     return NormalDist().cdf(excess / se) if se > 0 else float(excess > 0)
 
 
 def smallest_visible_difference(
-    rate: float, *, n_a: float, n_b: float, wanted_power: float = 0.8, level: float = 0.95
+    rate: float,
+    *,
+    n_a: float,
+    n_b: float,
+    wanted_power: float = 0.8,
+    level: float = 0.95,
+    df: float = math.inf,
 ) -> float:
     """Smallest difference from `rate` (of group b) that would have been seen with the wanted power.
 
@@ -214,7 +228,7 @@ def smallest_visible_difference(
     """
 
     def seen(difference: float, sign: int) -> bool:
-        return power(rate + sign * difference, rate, n_a=n_a, n_b=n_b, level=level) >= wanted_power
+        return power(rate + sign * difference, rate, n_a=n_a, n_b=n_b, level=level, df=df) >= wanted_power
 
     for sign, room in ((1, 1 - rate), (-1, rate)):
         if room > 0 and seen(room, sign):

@@ -22,15 +22,6 @@ def gap():
     return compare(A, B)
 
 
-def test_contributions_of_the_toy_funnel(gap):
-    parts = gap.contributions["contribution"]
-    assert list(parts.index) == ROWS
-    assert parts.tolist() == pytest.approx([0, -11.173129, 120, 5.496443, 5.676686], abs=1e-6)
-    assert parts.sum() == pytest.approx(120, abs=1e-9)
-    assert (gap.value_a, gap.value_b, gap.gap) == pytest.approx((240, 120, 120))
-    assert gap.unit == "wins"
-
-
 def test_swapped_firms_flip_every_sign(gap):
     swapped = compare(B, A)
     assert swapped.contributions["contribution"].to_numpy() == pytest.approx(
@@ -38,17 +29,6 @@ def test_swapped_firms_flip_every_sign(gap):
     )
     assert (swapped.gap_low, swapped.gap_high) == pytest.approx((-gap.gap_high, -gap.gap_low))
     assert swapped.contributions["share"].tolist() == pytest.approx(gap.contributions["share"].tolist())
-
-
-def test_other_splits_of_the_toy_funnel(gap):
-    shapley = [0, -11.664651, 120.0625, 5.707661, 5.894489]
-    assert gap.orders["shapley"].tolist() == pytest.approx(shapley, abs=1e-6)
-    assert compare(A, B, method="shapley").contributions["contribution"].tolist() == pytest.approx(
-        shapley, abs=1e-6
-    )
-    assert gap.orders["lowest"].tolist() == pytest.approx([0, -16, 112.5, 3.629032, 3.75], abs=1e-6)
-    assert gap.orders["highest"].tolist() == pytest.approx([0, -7.5, 128, 8, 8.258065], abs=1e-6)
-    assert gap.factors["ratio"].tolist() == pytest.approx([1, 0.9375, 2, 1.032258, 1.033333], abs=1e-6)
 
 
 def test_standard_errors_of_the_toy_funnel(gap):
@@ -87,20 +67,6 @@ def test_share_of_the_toy_funnel(gap):
     assert gap.p_largest.sum() == pytest.approx(1.0)
 
 
-def test_transitions_are_tested_as_published(gap):
-    table = gap.stages
-    assert table["difference"].tolist() == pytest.approx([-0.02, 0.25, 0.0125, 0.012903], abs=1e-6)
-    assert table[["low", "high"]].to_numpy() == pytest.approx(
-        np.array([[-0.03281, -0.00718], [0.22647, 0.27315], [-0.02959, 0.05403], [-0.05444, 0.07875]]),
-        abs=5e-6,
-    )
-    assert table["z"].tolist() == pytest.approx([-3.0578, 20.3646, 0.5839, 0.3773], abs=5e-5)
-    assert table["p"].tolist() == pytest.approx([0.00222966, 3.44865e-92, 0.559289, 0.705979], rel=5e-6)
-    assert table["p_holm"].tolist() == pytest.approx([0.00668897, 1.37946e-91, 1, 1], rel=5e-6)
-    assert table.loc["Stage 3 to Stage 4", ["n_a", "k_a", "n_b", "k_b"]].tolist() == [1500, 600, 800, 310]
-    assert (table["smallest_visible"] > 0).all()
-
-
 def test_revenue_has_the_deal_value_as_a_bar():
     gap = compare(A, B, per="revenue", deal_value_a=5000, deal_value_b=5500)
     parts = gap.contributions["contribution"]
@@ -110,16 +76,6 @@ def test_revenue_has_the_deal_value_as_a_bar():
     assert list(parts.index) == [*ROWS, "Deal value"]
     assert gap.conversion == pytest.approx(sum(expected[1:5]))
     assert gap.unit == "revenue"
-
-
-def test_per_1000_entrants_volume_plays_no_part():
-    """Half the entrants, twice the wins: two transitions, not one (mobile against desktop)."""
-    mobile, desktop = [30200, 15100, 3020, 302], [60200, 30100, 3010, 150]
-    gap = compare(mobile, desktop, per="1000 entrants")
-    assert gap.contributions["contribution"].tolist() == pytest.approx([0, 0, 3.7452, 3.7631], abs=5e-5)
-    assert gap.contributions.loc["Leads", ["low", "high"]].tolist() == [0, 0]
-    counted = compare(mobile, desktop).contributions["contribution"]
-    assert counted.tolist() == pytest.approx([-149.836332, 0, 150.556756, 151.279577], abs=1e-6)
 
 
 def test_equal_investment_has_leads_per_unit_of_spend_first():
@@ -226,7 +182,7 @@ def test_an_untried_transition_has_the_other_firms_rate():
 funnels = st.lists(st.integers(0, 3000), min_size=4, max_size=4).map(lambda c: sorted(c, reverse=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(funnels, funnels)
 def test_what_holds_for_any_two_funnels(a, b):
     assume(a[0] > 0)
@@ -252,12 +208,12 @@ def nested(rng, n, rates):
 
 
 def test_intervals_cover_the_true_split():
-    """Only the second transition differs: 250 pairs of firms, intervals at 95%."""
+    """Only the second transition differs: 120 pairs of firms, intervals at 95%."""
     true_a, true_b = [0.31, 0.5, 0.4, 0.4], [0.31, 0.25, 0.4, 0.4]
     truth = 1000 * 0.31 * 0.16 * 0.25
     rng = np.random.default_rng(8)
     inside, shares, largest = [], [], []
-    for _ in range(250):
+    for _ in range(120):
         a, b = nested(rng, 4000, true_a), nested(rng, 4000, true_b)
         gap = compare(a, b, per="1000 entrants", n_draws=20, rng=rng)
         rows = gap.contributions.iloc[1:]
@@ -265,9 +221,9 @@ def test_intervals_cover_the_true_split():
         inside.append((rows["low"] <= expected) & (expected <= rows["high"]))
         shares.append(rows["share_low"].iloc[1] <= 1 <= rows["share_high"].iloc[1])
         largest.append(rows["contribution"].argmax() == 1)
-    # Two and a half standard errors of a coverage of 95% in 250 runs are 3.4 points.
-    assert np.mean(inside, axis=0) == pytest.approx(0.95, abs=0.034)
-    assert np.mean(shares) == pytest.approx(0.95, abs=0.034)
+    # Two and a half standard errors of a coverage of 95% in 120 runs are 5 points.
+    assert np.mean(inside, axis=0) == pytest.approx(0.95, abs=0.05)
+    assert np.mean(shares) == pytest.approx(0.95, abs=0.05)
     assert np.mean(largest) == 1.0
 
 

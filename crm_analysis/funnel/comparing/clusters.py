@@ -44,7 +44,7 @@ def choose_clusters(a: Firm, b: Firm, cluster: str | None) -> tuple[str, ...]:
         labels = firm.labels(cluster)
         if labels is None or not (labels >= 0).any():
             raise ConfigError(
-                f"funnel: the opportunities of firm {name} have no {cluster}; map it, or 'auto'"
+                f"funnel: opportunities of firm {name} have no {cluster}; map it, or use 'auto'"
             )
         if (labels == labels[0]).all():
             raise DataError(

@@ -191,7 +191,8 @@ def draw_factors(side: Side, n_draws: int, rng: np.random.Generator) -> np.ndarr
     noise = rng.standard_normal((n_draws, len(values))) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
     if math.isfinite(side.df):
         noise *= np.sqrt(side.df / rng.chisquare(side.df, n_draws))[:, None]
-    drawn = side.smoothed * np.exp(noise)
+    # One degree of freedom knows no bounds, floating point does.
+    drawn = side.smoothed * np.exp(np.clip(noise, -30.0, 30.0))
     rates = slice(1, 1 + side.n_rates)
     drawn[:, rates] = np.minimum(drawn[:, rates], 1.0)
     return drawn

@@ -11,12 +11,10 @@ import pandas as pd
 from crm_analysis.funnel.comparing.sides import Side
 from crm_analysis.rates import (
     holm,
-    level_of,
     newcombe,
     pooled_degrees,
     score_test,
     smallest_visible_difference,
-    t_quantile,
     t_test,
     wilson,
 )
@@ -59,12 +57,12 @@ def rate_test(
     rate_a, rate_b = (k / n if n else math.nan for n, k in (a, b))
     m_a, h_a, m_b, h_b = n_a / effects[0], k_a / effects[0], n_b / effects[1], k_b / effects[1]
     df = _difference_degrees((h_a, m_a), (h_b, m_b), dfs)
-    # A t quantile is that of a normal interval at a higher level.
-    level_a, level_b, both = (level_of(t_quantile(level, df=d)) for d in (*dfs, df))
-    (low_a, high_a), (low_b, high_b) = wilson(h_a, n=m_a, level=level_a), wilson(h_b, n=m_b, level=level_b)
-    low, high = newcombe(h_a, m_a, k_b=h_b, n_b=m_b, level=both)
+    (low_a, high_a), (low_b, high_b) = (
+        wilson(h, n=m, level=level, df=d) for h, m, d in ((h_a, m_a, dfs[0]), (h_b, m_b, dfs[1]))
+    )
+    low, high = newcombe(h_a, m_a, k_b=h_b, n_b=m_b, level=level, df=df)
     z, _ = score_test(h_a, m_a, k_b=h_b, n_b=m_b)
-    visible = smallest_visible_difference(rate_b, n_a=m_a, n_b=m_b, level=both) if n_b else 1.0
+    visible = smallest_visible_difference(rate_b, n_a=m_a, n_b=m_b, level=level, df=df) if n_b else 1.0
     return {
         "n_a": n_a, "k_a": k_a, "rate_a": rate_a, "low_a": low_a, "high_a": high_a,
         "n_b": n_b, "k_b": k_b, "rate_b": rate_b, "low_b": low_b, "high_b": high_b,
