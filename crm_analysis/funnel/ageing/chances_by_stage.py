@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.funnel.ageing.cumulative import MIN_AT_RISK
-from crm_analysis.funnel.ageing.resampling import draw_cells
+from crm_analysis.funnel.ageing.resampling import cells_of_owners, draw_cells
 from crm_analysis.funnel.ageing.stays import LOST, STILL_THERE, Stays
 
 # Draws that are worked on at a time: memory, not time.
@@ -49,10 +49,11 @@ def chances_by_stage(
     size = int(np.prod(shape))
     estimated = np.bincount(cell, weights=counted["n"], minlength=size).reshape(1, *shape)
     found = [_chances(estimated, caps, now, horizon_days)]
+    cells = cells_of_owners(counted, cell, size=size, owners=owners)
     for start in range(0, n_draws, CHUNK):
         some = owners.iloc[start : start + CHUNK] if owners is not None else None
         n = min(CHUNK, n_draws - start)
-        drawn = draw_cells(counted, cell, size=size, owners=some, n_draws=n, rng=rng)
+        drawn = draw_cells(cells, some, n_draws=n, rng=rng)
         found.append(_chances(drawn.reshape(-1, *shape), caps, now, horizon_days))
     return np.concatenate(found), caps
 
@@ -81,12 +82,13 @@ def _up_to(counted: pd.DataFrame, caps: np.ndarray) -> pd.DataFrame:
 def _chances(counts: np.ndarray, caps: np.ndarray, now: pd.DataFrame, horizon: int | None) -> np.ndarray:
     leaving, left = _leaving(counts)
     reach = _eventual(leaving) if horizon is None else _within(leaving, horizon)
+    gone = leaving.cumsum(axis=-1)
     result = np.zeros((len(counts), len(now), 2))
     for row, (stage, days) in enumerate(now.itertuples(index=False)):
         if days < caps[stage]:
-            ahead = leaving[:, stage, :, days + 1 :]
-            won_lost = _after(ahead, reach, horizon) / np.maximum(left[:, stage, days, None], 1e-12)
-            result[:, row] = won_lost.clip(0.0, 1.0)
+            of_stage = (leaving[:, stage], gone[:, stage], reach)
+            ahead = _ever_from(*of_stage, days) if horizon is None else _from(*of_stage, days, horizon)
+            result[:, row] = (ahead / np.maximum(left[:, stage, days, None], 1e-12)).clip(0.0, 1.0)
     return result
 
 
@@ -124,12 +126,19 @@ def _within(leaving: np.ndarray, horizon: int) -> np.ndarray:
     return reach
 
 
-def _after(ahead: np.ndarray, reach: np.ndarray, horizon: int | None) -> np.ndarray:
-    """P(leave as in `ahead`, from tomorrow on, and be won or lost in time); shape (n_draws, 2)."""
+def _ever_from(leaving: np.ndarray, gone: np.ndarray, reach: np.ndarray, days: int) -> np.ndarray:
+    """P(leave the stage after `days`, and be won or lost in the end); shape (n_draws, 2)."""
     n = reach.shape[1]
-    if horizon is None:
-        total = ahead.sum(axis=-1)
-        return total[:, n:] + np.einsum("bj,bja->ba", total[:, :n], reach)
-    ahead = ahead[..., :horizon]
-    rest = reach[..., horizon - 1 - np.arange(ahead.shape[-1])]
-    return ahead[:, n:].sum(axis=-1) + np.einsum("bju,bjau->ba", ahead[:, :n], rest)
+    ahead = gone[..., -1] - gone[..., days]
+    result: np.ndarray = ahead[:, n:] + np.einsum("bj,bja->ba", ahead[:, :n], reach)
+    return result
+
+
+def _from(leaving: np.ndarray, gone: np.ndarray, reach: np.ndarray, days: int, horizon: int) -> np.ndarray:
+    """P(leave the stage after `days`, and be won or lost within `horizon` days); shape (n_draws, 2)."""
+    n, last = reach.shape[1], min(days + horizon, gone.shape[-1] - 1)
+    at_once = gone[:, n:, last] - gone[:, n:, days]
+    rest = reach[..., horizon - 1 - np.arange(last - days)]
+    onward = np.einsum("bju,bjau->ba", leaving[:, :n, days + 1 : last + 1], rest)
+    result: np.ndarray = at_once + onward
+    return result

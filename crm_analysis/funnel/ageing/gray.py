@@ -81,14 +81,14 @@ def _ends_of(group: Pipeline | Incidence) -> pd.DataFrame:
 
 def _counts(ends: list[pd.DataFrame], outcome: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """At risk, ended so and ended otherwise; by age (with an end) and group."""
-    all_ends = pd.concat(dict(enumerate(ends)), names=["group"]).reset_index("group")
-    table = all_ends.pivot_table(
-        index="age_days", columns=["outcome", "group"], values="n", aggfunc="sum", fill_value=0
-    )
-    wanted = pd.MultiIndex.from_product([["won", "lost", "open"], range(len(ends))])
-    won, lost, open_ = (
-        table.reindex(columns=wanted, fill_value=0).to_numpy(float).reshape(len(table), 3, -1).swapaxes(0, 1)
-    )
+    together = pd.concat(ends, ignore_index=True)
+    group = np.repeat(np.arange(len(ends)), [len(each) for each in ends])
+    days, place = np.unique(together["age_days"].to_numpy(), return_inverse=True)
+    kind = together["outcome"].map({"won": 0, "lost": 1, "open": 2}).to_numpy()
+    shape = (3, len(days), len(ends))
+    cell = np.ravel_multi_index((kind, place, group), shape)
+    counts = np.bincount(cell, weights=together["n"], minlength=int(np.prod(shape)))
+    won, lost, open_ = counts.reshape(shape)
     at_risk = (won + lost + open_)[::-1].cumsum(axis=0)[::-1]
     this, other = (won, lost) if outcome == "won" else (lost, won)
     keep = (this + other).sum(axis=1) > 0

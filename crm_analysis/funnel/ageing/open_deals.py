@@ -64,7 +64,7 @@ def forecast_open(
     horizon: str | None = None,
     by: str | None = None,
     given: str | None = None,
-    n_draws: int = 400,
+    n_draws: int = 200,
     rng: np.random.Generator | None = None,
 ) -> OpenForecast:
     """Chance of each open opportunity to be won and lost, and the wins and revenue to expect in total.

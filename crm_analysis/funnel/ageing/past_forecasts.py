@@ -46,7 +46,7 @@ def backtest_open(
     horizon: str | None = None,
     by: str | None = None,
     given: str | None = None,
-    n_draws: int = 400,
+    n_draws: int = 200,
     rng: np.random.Generator | None = None,
 ) -> OpenBacktest:
     """Forecast the open opportunities as they stood at earlier days, and compare with what happened.

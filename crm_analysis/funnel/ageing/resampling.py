@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 # With fewer owners than this, drawing owners says too little about how they differ.
 MIN_OWNERS = 8
@@ -23,16 +24,10 @@ def draw_owners(counted: pd.DataFrame, *, n_draws: int, rng: np.random.Generator
     return pd.DataFrame(times, columns=owners)
 
 
-def draw_cells(
-    counted: pd.DataFrame,
-    cell: np.ndarray,
-    *,
-    size: int,
-    owners: pd.DataFrame | None,
-    n_draws: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Counts of `size` cells in every draw, shape (n_draws, size).
+def cells_of_owners(
+    counted: pd.DataFrame, cell: np.ndarray, *, size: int, owners: pd.DataFrame | None
+) -> csr_array:
+    """Counts of `size` cells, a row per owner in `owners` (one row for all where that is None).
 
     Parameters
     ----------
@@ -40,16 +35,24 @@ def draw_cells(
     cell : the cell in which each row of `counted` falls.
     owners : result of `draw_owners`, or None.
     """
-    n = counted["n"].to_numpy(float)
     if owners is None:
-        total = np.bincount(cell, weights=n, minlength=size)
-        shares = total / total.sum() if total.sum() else np.full(size, 1 / size)
-        return rng.multinomial(int(total.sum()), shares, size=n_draws).astype(float)
+        return csr_array((counted["n"].to_numpy(float), (np.zeros(len(cell), int), cell)), (1, size))
     owner = owners.columns.get_indexer(pd.Index(counted["owner"]))
-    each = np.zeros((owners.shape[1], size))
-    np.add.at(each, (owner[owner >= 0], cell[owner >= 0]), n[owner >= 0])
-    drawn: np.ndarray = owners.to_numpy(float) @ each
-    return drawn
+    known = owner >= 0
+    values = counted["n"].to_numpy(float)[known]
+    return csr_array((values, (owner[known], cell[known])), (owners.shape[1], size))
+
+
+def draw_cells(
+    cells: csr_array, owners: pd.DataFrame | None, *, n_draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Counts of the cells in every draw, shape (n_draws, size): of owners as drawn, else of opportunities."""
+    if owners is not None:
+        drawn: np.ndarray = (cells.T @ owners.to_numpy(float).T).T
+        return drawn
+    total = cells.toarray()[0]
+    shares = total / total.sum() if total.sum() else np.full(len(total), 1 / len(total))
+    return rng.multinomial(int(total.sum()), shares, size=n_draws).astype(float)
 
 
 def draw_ends(
@@ -65,7 +68,8 @@ def draw_ends(
     owners = owners if owners is not None else draw_owners(ends, n_draws=n_draws, rng=rng)
     days, place = np.unique(ends["age_days"].to_numpy(), return_inverse=True)
     cell = ends["outcome"].map({"won": 0, "lost": 1, "open": 2}).to_numpy() * len(days) + place
-    drawn = draw_cells(ends, cell, size=3 * len(days), owners=owners, n_draws=n_draws, rng=rng)
+    cells = cells_of_owners(ends, cell, size=3 * len(days), owners=owners)
+    drawn = draw_cells(cells, owners, n_draws=n_draws, rng=rng)
     won, lost, open_ = drawn.reshape(len(drawn), 3, -1).swapaxes(0, 1)
     return days, won, lost, open_
 
