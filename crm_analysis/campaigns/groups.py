@@ -34,13 +34,14 @@ def uplift_by(effects: Effects, groups: pd.Series) -> pd.DataFrame:
     p_cost : that a contact brings exactly what it costs.
     Campaigns without control group, and those of which nothing is known yet, have no rows.
     """
-    rows = [row for effect in effects if _is_measured(effect) for row in _groups_of(effects, effect, groups)]
+    rows = [row for effect in effects if is_measured(effect) for row in _groups_of(effects, effect, groups)]
     columns = ["campaign", "group", "n_treated", "n_control", "per_customer", "low", "high", "p_holm"]
     columns += ["p_differ", "to_expect", "cost", "after_cost", "after_cost_low", "after_cost_high", "p_cost"]
     return pd.DataFrame(rows, columns=columns).set_index(["campaign", "group"])
 
 
-def _is_measured(effect: CampaignEffect) -> bool:
+def is_measured(effect: CampaignEffect) -> bool:
+    """Whether a campaign is over and has a control group."""
     return effect.status == "known" and not effect.no_control
 
 

@@ -29,8 +29,8 @@ def next_steps(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame, index campaign: verdict, pulled_forward, one_order_decides, step; profit_after_cost with its
-    ends; cost_per_contact; visible (profit per contact, beyond chance, that would have been seen in four of
-    five such campaigns).
+    ends; cost_per_contact; visible_profit (profit per contact that would have been seen beyond chance in four
+    of five such campaigns).
     """
     rows = {
         effect.campaign: {
@@ -42,7 +42,7 @@ def next_steps(effects: Effects) -> pd.DataFrame:
             "profit_after_cost_low": effect.profit_after_cost.low,
             "profit_after_cost_high": effect.profit_after_cost.high,
             "cost_per_contact": effect.cost_per_contact,
-            "visible": smallest_visible(effect, level=effects.level),
+            "visible_profit": smallest_visible(effect, level=effects.level),
         }
         for effect in effects
     }

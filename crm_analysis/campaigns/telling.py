@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -10,15 +11,19 @@ from crm_analysis.campaigns.effects import CampaignEffect, Effects
 from crm_analysis.campaigns.returns import added
 
 
-def finding(effects: Effects) -> tuple[str, dict[str, object]]:
+def finding(effects: Effects, *, nobody: str = "") -> tuple[str, dict[str, Any]]:
     """Which headline tells what the campaigns did, and its numbers.
+
+    Parameters
+    ----------
+    nobody : word in the place of names, where there are none.
 
     Returns
     -------
-    key : "none" (no campaign), "open" (none is over), "no_control" (none has a control group), "paid",
-        "lost" or "unclear": what all measured campaigns did together.
-    values : n, n_measured, n_paid, n_lost, n_unclear, n_open, n_no_control; paid, lost, pulled (names,
-        joined); cost, after_cost, low, high of the measured ones together.
+    key : "none" (no campaign), "open" (none is over), "no_control" (none has a control group), "not_known"
+        (no profit or no cost), "paid", "lost" or "unclear": what all measured campaigns did together.
+    values : n, n_measured, n_paid, n_lost, n_unclear, n_open, n_no_control, n_pulled; paid, lost, pulled
+        (names, joined); cost, after_cost, low, high of the measured ones together.
     """
     measured = [effect for effect in effects if not math.isnan(effect.profit_after_cost.low)]
     named = {
@@ -26,7 +31,7 @@ def finding(effects: Effects) -> tuple[str, dict[str, object]]:
         "lost": [e.campaign for e in effects if e.verdict == "lost"],
         "pulled": [e.campaign for e in effects if e.pulled_forward],
     }
-    counts: dict[str, object] = {
+    counts: dict[str, Any] = {
         "n": len(effects),
         "n_measured": len(measured),
         "n_paid": len(named["paid"]),
@@ -34,8 +39,9 @@ def finding(effects: Effects) -> tuple[str, dict[str, object]]:
         "n_unclear": len(measured) - len(named["paid"]) - len(named["lost"]),
         "n_open": sum(e.status == "window open" for e in effects),
         "n_no_control": sum(e.no_control for e in effects),
+        "n_pulled": len(named["pulled"]),
     }
-    values = counts | {name: ", ".join(names) for name, names in named.items()}
+    values = counts | {name: ", ".join(names) or nobody for name, names in named.items()}
     if not measured:
         return _nothing_measured(effects), values
     together = added([e.profit_after_cost for e in measured])
@@ -47,16 +53,21 @@ def finding(effects: Effects) -> tuple[str, dict[str, object]]:
 def _nothing_measured(effects: Effects) -> str:
     if not len(effects):
         return "none"
-    if all(effect.status == "window open" for effect in effects):
+    known = [effect for effect in effects if effect.status == "known"]
+    if not known:
         return "open"
-    return "no_control" if any(effect.no_control for effect in effects) else "not_known"
+    return "no_control" if all(effect.no_control for effect in known) else "not_known"
 
 
-def response_values(effect: CampaignEffect) -> dict[str, object]:
-    """Numbers of the sentence about one campaign."""
+def effect_finding(effect: CampaignEffect) -> tuple[str, dict[str, Any]]:
+    """Which sentence tells what one campaign did (by its verdict), and its numbers."""
+    return effect.verdict.replace(" ", "_"), _effect_values(effect)
+
+
+def _effect_values(effect: CampaignEffect) -> dict[str, Any]:
     total = effect.extra_profit
     after = effect.profit_after_cost
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "campaign": effect.campaign,
         "n": effect.n_treated,
         "n_control": effect.n_control,
@@ -66,6 +77,9 @@ def response_values(effect: CampaignEffect) -> dict[str, object]:
         "low": after.low,
         "high": after.high,
         "roi": effect.roi.value,
+        "k": effect.n_responders,
+        "rate": effect.response_rate.value,
+        "until": effect.ended_on,
     }
     for span in ("during", "after", "together"):
         estimate = effect.of(span).times(effect.n_treated)
