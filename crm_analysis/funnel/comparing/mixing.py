@@ -15,18 +15,16 @@ class MixParts:
 
     total : gap, mix, rate; shape (..., 3).
     by_segment : mix (centred on the overall win rate) and rate of each segment; shape (..., S, 2).
-    jointly, log_mean : mix, then each transition's rate, together the gap, by Shapley and by the log-mean;
-        shape (..., K + 1).
+    jointly : mix, then each transition's rate, together the gap (Shapley); shape (..., K + 1).
     """
 
     total: np.ndarray
     by_segment: np.ndarray
     jointly: np.ndarray
-    log_mean: np.ndarray
 
     @property
     def flat(self) -> np.ndarray:
-        """All of them but the log-mean, in one row: 3, then S mixes, S rates, then K + 1."""
+        """All in one row: 3, then S mixes, S rates, then K + 1."""
         mixes, rates = self.by_segment[..., 0], self.by_segment[..., 1]
         return np.concatenate([self.total, mixes, rates, self.jointly], axis=-1)
 
@@ -46,10 +44,8 @@ def mix_parts(a: np.ndarray, b: np.ndarray) -> MixParts:
     segment that wins less than average costs wins. Sources: Kitagawa (1955), JASA 50:1168; with the rates
     of several transitions, Das Gupta (1993).
     """
-    shares = np.stack(np.broadcast_arrays(*(n[..., 0] / n[..., 0].sum(-1, keepdims=True) for n in (a, b))))
-    rates = np.stack(_rates(a, b))
-    wins = rates.prod(axis=-1)
-    factors = np.concatenate([1000 * shares[..., None], rates], axis=-1)
+    factors = _factors(a, b)
+    shares, wins = factors[..., 0] / 1000, factors[..., 1:].prod(axis=-1)
     overall = (shares * wins).sum(axis=-1).mean(axis=0)[..., None]
     mix = 1000 * (shares[0] - shares[1]) * (wins.mean(axis=0) - overall)
     rate = 1000 * (wins[0] - wins[1]) * shares.mean(axis=0)
@@ -58,8 +54,19 @@ def mix_parts(a: np.ndarray, b: np.ndarray) -> MixParts:
         total=np.stack([sums[0] + sums[1], *sums], axis=-1),
         by_segment=np.stack([mix, rate], axis=-1),
         jointly=shapley_split(factors[0], factors[1]).sum(axis=-2),
-        log_mean=log_mean_split(factors[0], factors[1]).sum(axis=-2),
     )
+
+
+def log_mean_parts(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Mix, then each transition's rate, by the log-mean, summed over segments; shape (..., K + 1)."""
+    factors = _factors(a, b)
+    return log_mean_split(factors[0], factors[1]).sum(axis=-2)
+
+
+def _factors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of both firms and each segment: 1,000 times its share, and its rates; shape (2, ..., S, K + 1)."""
+    shares = np.broadcast_arrays(*(n[..., :1] / n[..., 0].sum(-1)[..., None, None] for n in (a, b)))
+    return np.concatenate([1000 * np.stack(shares), np.stack(_rates(a, b))], axis=-1)
 
 
 def _rates(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

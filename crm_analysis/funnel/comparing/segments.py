@@ -10,7 +10,7 @@ import pandas as pd
 from crm_analysis.funnel.comparing.cells import BySegment, cells_of
 from crm_analysis.funnel.comparing.gap import Cluster, Intervals
 from crm_analysis.funnel.comparing.mix_spread import Ends
-from crm_analysis.funnel.comparing.mixing import mix_parts
+from crm_analysis.funnel.comparing.mixing import log_mean_parts, mix_parts
 from crm_analysis.funnel.comparing.odds import OddsRatio
 from crm_analysis.funnel.comparing.two_firms import check_choices
 from crm_analysis.funnel.counting.counts import transitions
@@ -118,7 +118,7 @@ def mix(
             "contribution": parts.jointly,
             "low": low[3 + 2 * n :],
             "high": high[3 + 2 * n :],
-            "log_mean": parts.log_mean,
+            "log_mean": log_mean_parts(a, b),
         },
         index=pd.Index([MIX, *transitions(cells.stages)], name="part"),
     )
