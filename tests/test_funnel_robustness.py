@@ -50,18 +50,15 @@ def test_a_row_is_the_comparison_without_that_owner(pair):
 
 
 def test_one_owner_who_makes_the_finding_is_found():
-    """All of a's lead at the second transition is one person's; without it, nothing is left to name."""
-    rng = np.random.default_rng(31)
-    a = draw_firm(rng, owners=6, per_owner=300, rates=RATES_B)
-    star = (a.members["owner"] == "Owner 3").to_numpy()
-    furthest = a.members["furthest"].to_numpy().copy()
-    stuck = star & (furthest == 1)
-    furthest[stuck] = rng.integers(2, 4, stuck.sum())
-    a = counted(furthest, owner=a.members["owner"].to_numpy())
-    found = leave_out(a, draw_firm(rng, owners=6, per_owner=300, rates=RATES_B), cluster=None)
+    """All of a's lead is one person's; without it, the two firms are the same."""
+    usual, star = (np.repeat([0, 1, 2, 3], n) for n in ([150, 100, 25, 25], [150, 0, 75, 75]))
+    owner = np.repeat([f"Owner {i}" for i in range(6)], 300)
+    a = counted(np.concatenate([*[usual] * 3, star, *[usual] * 2]), owner=owner)
+    found = leave_out(a, counted(np.tile(usual, 6), owner=owner), cluster=None)
     assert not found.holds
-    assert found.table.loc[~found.table["same"], "name"].tolist() == ["Owner 3"]
-    assert "5 of 12" not in str(found)
+    assert found.table.loc[~found.table["same"], ["firm", "name"]].to_numpy().tolist() == [["a", "Owner 3"]]
+    assert found.table.loc[3, "gap"] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(found.table.loc[3, "share"])
     assert "11 of 12" in str(found)
 
 

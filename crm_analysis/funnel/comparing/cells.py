@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
+from crm_analysis.funnel.comparing.choices import check_stages
 from crm_analysis.funnel.comparing.clusters import choose_clusters, cluster_table, codes_of, usable
 from crm_analysis.funnel.comparing.firm import Firm, as_counts, firm_of, judged_of
 from crm_analysis.funnel.comparing.gap import Cluster
-from crm_analysis.funnel.comparing.two_firms import check_stages
 from crm_analysis.funnel.counting.counts import MISSING, StageCounts
 
 BySegment = StageCounts | Mapping[str, Sequence[int]]

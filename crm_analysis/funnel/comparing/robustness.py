@@ -11,12 +11,13 @@ import pandas as pd
 
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel.comparing.basis import DEAL_VALUE, Basis, find_basis, mean_deals
+from crm_analysis.funnel.comparing.choices import check_choices, check_stages
 from crm_analysis.funnel.comparing.clusters import choose_clusters
 from crm_analysis.funnel.comparing.firm import Firm, as_counts, firm_of
 from crm_analysis.funnel.comparing.gap import Cluster, Counts, Method, Per
 from crm_analysis.funnel.comparing.intervals import delta
 from crm_analysis.funnel.comparing.sides import find_sides
-from crm_analysis.funnel.comparing.two_firms import SPLITS, check_choices, check_stages
+from crm_analysis.funnel.comparing.two_firms import SPLITS
 from crm_analysis.funnel.counting.counts import transitions
 
 

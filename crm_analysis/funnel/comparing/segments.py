@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.funnel.comparing.cells import BySegment, cells_of
+from crm_analysis.funnel.comparing.choices import check_choices
 from crm_analysis.funnel.comparing.gap import Cluster, Intervals
 from crm_analysis.funnel.comparing.mix_spread import Ends
 from crm_analysis.funnel.comparing.mixing import log_mean_parts, mix_parts
 from crm_analysis.funnel.comparing.odds import OddsRatio
-from crm_analysis.funnel.comparing.two_firms import check_choices
 from crm_analysis.funnel.counting.counts import transitions
 
 MOSTLY = 0.5

@@ -10,10 +10,11 @@ import pandas as pd
 
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel.comparing.basis import find_basis
+from crm_analysis.funnel.comparing.choices import How, check_choices, check_stages
 from crm_analysis.funnel.comparing.clusters import choose_clusters
 from crm_analysis.funnel.comparing.firm import Firm, as_counts, firm_of, pooled
 from crm_analysis.funnel.comparing.gap import Cluster, Counts, Gap, Intervals, Method, Per
-from crm_analysis.funnel.comparing.two_firms import SPLITS, How, check_choices, check_stages, split_gap
+from crm_analysis.funnel.comparing.two_firms import SPLITS, split_gap
 from crm_analysis.rates import holm
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.comparing.basis import DEAL_VALUE, Basis, find_basis
+from crm_analysis.funnel.comparing.choices import How, check_choices, check_stages
 from crm_analysis.funnel.comparing.clusters import choose_clusters, cluster_table
 from crm_analysis.funnel.comparing.firm import Firm, as_counts, firm_of
 from crm_analysis.funnel.comparing.gap import Cluster, Counts, DealValue, Gap, Intervals, Method, Per
@@ -33,7 +33,7 @@ from crm_analysis.funnel.comparing.intervals import (
 from crm_analysis.funnel.comparing.pairs import neighbours
 from crm_analysis.funnel.comparing.sides import Side, find_sides
 from crm_analysis.funnel.comparing.stage_tests import stage_tests
-from crm_analysis.funnel.counting.counts import StageCounts, transitions
+from crm_analysis.funnel.counting.counts import transitions
 from crm_analysis.rates import normal_quantile
 from crm_analysis.split import log_mean_split, range_over_orders, shapley_split
 
@@ -121,42 +121,6 @@ def compare(
     rng = rng if rng is not None else np.random.default_rng(1)
     how = How(method, intervals, choose_clusters(*firms, cluster), level, n_draws)
     return split_gap(*firms, basis, how, rng)
-
-
-@dataclass(frozen=True)
-class How:
-    """How a gap is split and its intervals are made."""
-
-    method: Method
-    intervals: Intervals
-    clusters: tuple[str, ...]
-    level: float
-    n_draws: int
-
-
-def check_choices(**choices: tuple[str | None, tuple[str | None, ...]]) -> None:
-    """Refuse arguments that are none of the known choices, all at once."""
-    wrong = [
-        f"{name}={value!r}, expected one of {known}"
-        for name, (value, known) in choices.items()
-        if value not in known
-    ]
-    if wrong:
-        raise ConfigError(f"funnel: {'; '.join(wrong)}")
-
-
-def check_stages(a: StageCounts, b: StageCounts) -> None:
-    """Refuse counts that cannot be compared stage by stage."""
-    if a.stages != b.stages:
-        raise ConfigError(
-            f"funnel: stages differ: {list(a.stages)} and {list(b.stages)}; rename or merge them"
-        )
-    if not (a.nested and b.nested):
-        raise ConfigError(
-            "funnel: a split needs nested stages; count both firms without skipped='as recorded'"
-        )
-    if empty := [name for name, c in (("a", a), ("b", b)) if c.counts[0] == 0]:
-        raise DataError(f"funnel: firm {' and '.join(empty)} has no entrants, so there is nothing to compare")
 
 
 def split_gap(a: Firm, b: Firm, basis: Basis, how: How, rng: np.random.Generator) -> Gap:
