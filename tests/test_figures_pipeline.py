@@ -20,8 +20,8 @@ from crm_analysis.figures.pipeline import (
     plot_win_rates,
 )
 from crm_analysis.funnel import Velocity, split_velocity
+from crm_analysis.funnel.pipeline.factors import FACTORS
 from crm_analysis.funnel.pipeline.lingering import AGE_CLASSES
-from crm_analysis.funnel.pipeline.velocities import FACTORS
 from crm_analysis.report.figure_words import in_language
 from crm_analysis.report.text import read_catalogue
 

@@ -123,6 +123,13 @@ if TYPE_CHECKING:
         AbsorbingChain,
         absorbing_chain,
     )
+    from crm_analysis.funnel.pipeline.factor_split import (
+        split_velocity,
+    )
+    from crm_analysis.funnel.pipeline.factors import (
+        Velocity,
+        velocity,
+    )
     from crm_analysis.funnel.pipeline.flows import (
         flow_check,
     )
@@ -152,11 +159,6 @@ if TYPE_CHECKING:
     )
     from crm_analysis.funnel.pipeline.staying import (
         time_in_stages,
-    )
-    from crm_analysis.funnel.pipeline.velocities import (
-        Velocity,
-        split_velocity,
-        velocity,
     )
     from crm_analysis.funnel.pipeline.winning import (
         win_rates,
@@ -243,7 +245,7 @@ _HOMES = {
     "StageChain": "funnel.pipeline.moving",
     "StageCounts": "funnel.counting.counts",
     "Truncation": "funnel.ageing.late_start",
-    "Velocity": "funnel.pipeline.velocities",
+    "Velocity": "funnel.pipeline.factors",
     "WonInPeriod": "funnel.ageing.same_period",
     "aalen_johansen": "funnel.ageing.cumulative",
     "absorbing_chain": "funnel.pipeline.absorbing",
@@ -305,7 +307,7 @@ _HOMES = {
     "smallest_visible_difference": "rates",
     "source_returns": "funnel.pipeline.spending",
     "split_depends": "funnel.telling.stage_tables",
-    "split_velocity": "funnel.pipeline.velocities",
+    "split_velocity": "funnel.pipeline.factor_split",
     "stage_chain": "funnel.pipeline.moving",
     "step_times": "funnel.counting.event_times",
     "tested_rates": "funnel.telling.stage_tables",
@@ -314,7 +316,7 @@ _HOMES = {
     "truncation": "funnel.ageing.late_start",
     "unanswered": "funnel.hygiene.idling",
     "velocities": "funnel.telling.paces",
-    "velocity": "funnel.pipeline.velocities",
+    "velocity": "funnel.pipeline.factors",
     "velocity_table": "funnel.telling.paces",
     "what_if": "funnel.comparing.changes",
     "wilson": "rates",

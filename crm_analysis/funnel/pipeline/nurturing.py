@@ -11,7 +11,7 @@ import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.ageing.open_deals import forecast_open
-from crm_analysis.funnel.pipeline.velocities import cohort_of
+from crm_analysis.funnel.pipeline.cohorts import cohort_of
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline

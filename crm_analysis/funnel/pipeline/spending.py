@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.ageing.maturity import maturity_window
-from crm_analysis.funnel.pipeline.velocities import cohort_of
+from crm_analysis.funnel.pipeline.cohorts import cohort_of
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:

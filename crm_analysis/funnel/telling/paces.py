@@ -7,7 +7,8 @@ import pandas as pd
 from crm_analysis.errors import DataError
 from crm_analysis.funnel.ageing.horizons import won_within
 from crm_analysis.funnel.ageing.same_period import won_in_period
-from crm_analysis.funnel.pipeline.velocities import Velocity, split_velocity, velocity
+from crm_analysis.funnel.pipeline.factor_split import split_velocity
+from crm_analysis.funnel.pipeline.factors import Velocity, velocity
 from crm_analysis.funnel.telling.comparisons import Comparison
 
 HORIZONS = ("30 days", "90 days", "ever")

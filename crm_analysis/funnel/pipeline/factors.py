@@ -14,15 +14,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import ibis
 import numpy as np
 import pandas as pd
 
-from crm_analysis.doors.transactions import as_date
 from crm_analysis.errors import ConfigError, DataError
+from crm_analysis.funnel.pipeline.cohorts import cohort_of
 from crm_analysis.funnel.pipeline.resampling import Clusters, rate_ends, ratio_influence
-from crm_analysis.rates import normal_quantile
-from crm_analysis.split import log_mean_split, shapley_split
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -153,86 +150,6 @@ def velocity(
         covariance=covariance,
         clusters=clusters.unit,
         level=level,
-    )
-
-
-def cohort_of(
-    pipeline: Pipeline, *, since: dt.date | str | None, until: dt.date | str | None
-) -> tuple[pd.DataFrame, int]:
-    """Opportunities created in that time, and how many have no creation date.
-
-    Columns: opportunity_id, created_on, closed_on, outcome, days (from creation to the end, or to the
-    snapshot), and where mapped amount (float), owner, source, segment.
-    """
-    table = pipeline.opportunities
-    n_undated = int(table.created_on.isnull().sum().to_pyarrow().as_py() or 0)  # noqa: PD003
-    table = table.filter(table.created_on.notnull())  # noqa: PD004
-    if since is not None:
-        table = table.filter(table.created_on >= as_date(since, "since"))
-    if until is not None:
-        table = table.filter(table.created_on <= as_date(until, "until"))
-    end = ibis.coalesce(table.closed_on, ibis.literal(pipeline.snapshot_at))
-    also = {"amount": table.amount.cast("float64")} if "amount" in table.columns else {}
-    names = [name for name in ("owner", "source", "segment") if name in table.columns]
-    found = table.select(
-        "opportunity_id",
-        "created_on",
-        "closed_on",
-        "outcome",
-        *names,
-        days=end.delta(table.created_on, unit="day").cast("int64"),
-        **also,
-    ).to_pandas()
-    if found.empty:
-        raise DataError(
-            f"pipeline: no opportunity was created from {since or 'the beginning'} until "
-            f"{until or pipeline.snapshot_at} ({n_undated} have no creation date); give another period"
-        )
-    if n := int((found["days"] < 0).sum()):
-        raise DataError(f"pipeline: {n} opportunities close before they are created; correct their dates")
-    return found, n_undated
-
-
-def split_velocity(
-    a: Velocity, b: Velocity, *, method: Literal["log-mean", "shapley"] = "log-mean", level: float = 0.95
-) -> pd.DataFrame:
-    """The difference of two velocities, split exactly over the four factors.
-
-    Returns
-    -------
-    DataFrame, index `factor`; a, b, contribution (they add up to a's velocity less b's), low, high. The
-    intervals are the delta method's, and have no width between plain numbers.
-
-    Raises
-    ------
-    DataError
-        A velocity has a factor that is not known.
-
-    Source: see `crm_analysis.split`; days to win enter as 1 / c.
-    """
-    splits = {"log-mean": log_mean_split, "shapley": shapley_split}
-    if method not in splits:
-        raise ConfigError(f"velocity: method={method!r}; expected one of {list(splits)}")
-    sides = [np.array([x.n, x.v, x.w, x.c]) for x in (a, b)]
-    for name, side in zip("ab", sides, strict=True):
-        if np.isnan(side).any():
-            unknown = [f for f, value in zip(FACTORS, side, strict=True) if math.isnan(value)]
-            raise DataError(f"velocity: {unknown} of {name} is not known, so there is nothing to split")
-    logs = np.zeros(8)
-
-    def parts(change: np.ndarray) -> np.ndarray:
-        both = [side * np.exp(part) for side, part in zip(sides, np.split(change, 2, axis=-1), strict=True)]
-        return splits[method](*(np.concatenate([x[..., :3], 1 / x[..., 3:]], axis=-1) for x in both))
-
-    step = 1e-5
-    jacobian = (parts(step * np.eye(8)) - parts(-step * np.eye(8))).T / (2 * step)
-    covariance = np.zeros((8, 8))
-    covariance[:4, :4], covariance[4:, 4:] = a.covariance, b.covariance
-    half = normal_quantile(level) * np.sqrt(np.diag(jacobian @ covariance @ jacobian.T).clip(min=0))
-    middle = parts(logs)
-    return pd.DataFrame(
-        {"a": sides[0], "b": sides[1], "contribution": middle, "low": middle - half, "high": middle + half},
-        index=pd.Index(FACTORS, name="factor"),
     )
 
 
