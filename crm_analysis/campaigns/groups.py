@@ -96,7 +96,7 @@ def heterogeneity(found: list[Welch]) -> tuple[float, float]:
 
     Source: Cochran (1954), Biometrics 10:101; DerSimonian & Laird (1986), Controlled Clinical Trials 7:177.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     known = [each for each in found if each.se > 0 and math.isfinite(each.value)]
     if len(known) < 2:
@@ -104,7 +104,7 @@ def heterogeneity(found: list[Welch]) -> tuple[float, float]:
     values, weights = np.array([each.value for each in known]), np.array([each.se**-2 for each in known])
     q = float((weights * (values - (weights @ values) / weights.sum()) ** 2).sum())
     scale = weights.sum() - (weights**2).sum() / weights.sum()
-    return float(chi2.sf(q, len(known) - 1)), max(0.0, (q - len(known) + 1) / float(scale))
+    return float(chdtrc(len(known) - 1, q)), max(0.0, (q - len(known) + 1) / float(scale))
 
 
 def shrunk(found: list[Welch]) -> list[float]:

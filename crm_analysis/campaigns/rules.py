@@ -37,8 +37,6 @@ def frequent_sets(
     ConfigError
         `min_support` is not a share, or so small that fewer than five of many baskets would be enough.
     """
-    from mlxtend.frequent_patterns import fpgrowth
-
     table = baskets.table if isinstance(baskets, Baskets) else baskets
     n = len(table)
     if not 0 < min_support <= 1:
@@ -48,8 +46,10 @@ def frequent_sets(
             f"frequent_sets: min_support={min_support} of {n} baskets is fewer than {FEWEST} of them; sets "
             f"so rare say nothing, and there are too many: give at least {FEWEST / n:.4f}"
         )
+    # Importing the package changes which warnings are shown.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        from mlxtend.frequent_patterns import fpgrowth
+
         found = fpgrowth(table, min_support=min_support, use_colnames=True, max_len=max_length)
     sets = found.rename(columns={"itemsets": "items"})
     sets["n"] = (sets["support"] * n).round().astype(int) if len(sets) else 0
@@ -191,8 +191,13 @@ def _metrics(rules: pd.DataFrame, n: int, level: float) -> dict[str, Any]:
 
 def _fisher(rules: pd.DataFrame, n: int) -> np.ndarray:
     """One-sided p that so many or more are bought together by chance, doubled: two-sided, at most 1."""
-    from scipy.stats import hypergeom
+    from scipy.special import gammaln
 
-    both, left, right = (rules[name].to_numpy() for name in ("n_both", "n_if", "n_then"))
-    upper, lower = hypergeom.sf(both - 1, n, left, right), hypergeom.cdf(both, n, left, right)
-    return np.minimum(2 * np.minimum(upper, lower), 1.0)
+    facts = gammaln(np.arange(n + 2) + 1.0)
+    p = np.ones(len(rules))
+    for i, (both, a, b) in enumerate(rules[["n_both", "n_if", "n_then"]].itertuples(index=False)):
+        k = np.arange(max(0, a + b - n), min(a, b) + 1)
+        ways = facts[a] - facts[k] - facts[a - k] + facts[n - a] - facts[b - k] - facts[n - a - b + k]
+        chance = np.exp(ways + facts[b] + facts[n - b] - facts[n])
+        p[i] = min(2 * chance[k >= both].sum(), 2 * chance[k <= both].sum(), 1.0)
+    return p

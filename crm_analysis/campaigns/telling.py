@@ -22,14 +22,15 @@ def finding(effects: Effects, *, nobody: str = "") -> tuple[str, dict[str, Any]]
     -------
     key : "none" (no campaign), "open" (none is over), "no_control" (none has a control group), "not_known"
         (no profit or no cost), "paid", "lost" or "unclear": what all measured campaigns did together.
-    values : n, n_measured, n_paid, n_lost, n_unclear, n_open, n_no_control, n_pulled; paid, lost, pulled
-        (names, joined); cost, after_cost, low, high of the measured ones together.
+    values : n, n_measured, n_paid, n_lost, n_unclear, n_open, n_no_control, n_pulled, n_window_only; paid,
+        lost, pulled, window_only (names, joined); cost, after_cost, low, high of the measured ones together.
     """
     measured = [effect for effect in effects if not math.isnan(effect.profit_after_cost.low)]
     named = {
         "paid": [e.campaign for e in effects if e.verdict == "paid"],
         "lost": [e.campaign for e in effects if e.verdict == "lost"],
         "pulled": [e.campaign for e in effects if e.pulled_forward],
+        "window_only": [e.campaign for e in effects if e.status == "known" and not e.after_known],
     }
     counts: dict[str, Any] = {
         "n": len(effects),
@@ -40,6 +41,7 @@ def finding(effects: Effects, *, nobody: str = "") -> tuple[str, dict[str, Any]]
         "n_open": sum(e.status == "window open" for e in effects),
         "n_no_control": sum(e.no_control for e in effects),
         "n_pulled": len(named["pulled"]),
+        "n_window_only": len(named["window_only"]),
     }
     values = counts | {name: ", ".join(names) or nobody for name, names in named.items()}
     if not measured:
