@@ -122,6 +122,34 @@ def test_the_clock_of_a_step_starts_at_the_entry_that_counts():
     assert both.counts == [1, 1, 0, 0]
 
 
+def test_who_came_back_to_a_stage_never_left_it():
+    """In One from day 0 to 48 where the move to Two and back is undone, and from day 10 where it counts."""
+    deals = {"back": [(0, "One"), (2, "Two"), (10, "One"), (48, "Two"), (50, "Three")]}
+    steps = {"Two": "40 days"}
+    undone, counted = (
+        count_stages(pipeline(deals), window="90 days", step_windows=steps, back=back)
+        for back in ("undone", "counted")
+    )
+    assert undone.counts == [1, 0, 0, 0]
+    assert counted.counts == [1, 1, 1, 0]
+
+
+def test_a_recorded_stage_that_came_too_late_does_not_count():
+    deals = {"in time": [(0, "One"), (10, "Two")], "late": [(0, "One"), (11, "Two"), (12, "Three")]}
+    counts = count_stages(
+        pipeline(deals), window="60 days", skipped="as recorded", step_windows={"Two": "10 days"}
+    )
+    assert counts.counts == [2, 1, 0, 0]
+    assert counts.who("One", outcome="uncounted") == ["late"]
+
+
+@pytest.mark.parametrize("reentry", ["latest viable", "first entry"])
+def test_the_last_day_of_a_step_is_included(reentry):
+    deals = {"on the day": [(0, "One"), (10, "Two")], "a day late": [(0, "One"), (11, "Two")]}
+    counts = count_stages(pipeline(deals), window="60 days", step_windows={"Two": "10 days"}, reentry=reentry)
+    assert counts.who("Two", outcome="entered") == ["on the day"]
+
+
 def test_without_a_window_the_steps_together_are_the_window():
     deals = {"d": [(0, "One"), (10, "Two"), (15, "Three"), (40, "Won")]}
     counts = count_stages(pipeline(deals), step_windows=["10 days", "5 days", "30 days"])
