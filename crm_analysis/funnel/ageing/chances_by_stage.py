@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.fft import irfft, next_fast_len, rfft
 
 from crm_analysis.funnel.ageing.cumulative import MIN_AT_RISK
 from crm_analysis.funnel.ageing.resampling import cells_of_owners, draw_cells
@@ -113,17 +114,19 @@ def _eventual(leaving: np.ndarray) -> np.ndarray:
 
 
 def _within(leaving: np.ndarray, horizon: int) -> np.ndarray:
-    """The same within 0, 1, ... `horizon` days of entering; shape (n_draws, n_stages, 2, horizon + 1)."""
-    n = leaving.shape[1]
-    onward, out = leaving[:, :, :n], leaving[:, :, n:].cumsum(axis=-1)
-    at_once = np.linalg.inv(np.eye(n) - onward[..., 0] * (1 - 1e-9))
-    reach = np.zeros((*out.shape[:3], horizon + 1))
-    for t in range(horizon + 1):
-        steps = min(t, onward.shape[-1] - 1)
-        later = reach[..., t - steps : t][..., ::-1]
-        via = np.einsum("bkju,bjau->bka", onward[..., 1 : steps + 1], later)
-        reach[..., t] = at_once @ (via + out[..., min(t, out.shape[-1] - 1)])
-    return reach
+    """P(won), P(lost) within 0, 1, ... `horizon` days of entering; shape (n_draws, n_stages, 2, horizon + 1).
+
+    The generating function of the days until the end, (I - moves(z))^-1 ends(z), on a circle just inside
+    the unit circle: what comes after the horizon folds back with a weight below 1e-8.
+    """
+    n, size = leaving.shape[1], next_fast_len(2 * (horizon + 1), real=True)
+    fading = 1e-8 ** (np.arange(horizon + 1) / size)
+    days = min(horizon + 1, leaving.shape[-1])
+    waves = np.moveaxis(rfft(leaving[..., :days] * fading[:days], size), -1, 1)
+    ends = np.linalg.solve(np.eye(n) - waves[..., :n], waves[..., n:])
+    daily = irfft(np.moveaxis(ends, 1, -1), size)[..., : horizon + 1] / fading
+    result: np.ndarray = daily.clip(0.0).cumsum(axis=-1)
+    return result
 
 
 def _ever_from(leaving: np.ndarray, gone: np.ndarray, reach: np.ndarray, days: int) -> np.ndarray:
