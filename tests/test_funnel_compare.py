@@ -145,6 +145,8 @@ def test_identical_firms_have_no_gap(gap):
     same = compare(A, A)
     assert same.contributions["contribution"].tolist() == pytest.approx([0] * 5)
     assert same.gap_low < 0 < same.gap_high
+    assert same.largest == "Stage 1 to Stage 2"
+    assert compare(A, B).largest == compare(B, A).largest == "Stage 2 to Stage 3"
 
 
 @pytest.mark.parametrize(

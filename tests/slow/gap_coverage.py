@@ -1,7 +1,8 @@
 """How often intervals of a comparison hold the planted truth, in pairs of simulated firms.
 
-By hand: OMP_NUM_THREADS=1 .venv/bin/python tests/slow/gap_coverage.py [pairs] [setting ...]. Each pair has
-owners of its own: the truth is the planted rate, the mean over owners as such, not over those drawn.
+By hand: OMP_NUM_THREADS=1 .venv/bin/python tests/slow/gap_coverage.py [pairs] [setting ...]; the setting
+"deal values" is about amounts alone. Each pair has owners of its own: the truth is the planted rate, the mean
+over owners as such, not over those drawn.
 """
 
 from __future__ import annotations
@@ -141,9 +142,44 @@ def note(held: dict[str, list[float]], gap: crm.funnel.Gap, split: pd.DataFrame,
     held["width of the gap's interval"].append(gap.gap_high - gap.gap_low)
 
 
+def judge_deal_values(n_firms: int) -> pd.DataFrame:
+    """How often the interval of a mean deal value holds it, and how often the truth lies above it.
+
+    Amounts are lognormal, a few of them twenty times as large, as the sample firms': 16 giants in some 2,500
+    wins. Firm b's mean is known, so that the row of the split is 0 in truth.
+    """
+    rows = {}
+    for wins in (240, 1000, 2400):
+        for giants in (0.0, 16 / 2500):
+            truth = np.exp(0.7**2 / 2) * (1 + 19 * giants)
+            held = defaultdict(list)
+            for i in range(n_firms):
+                rng = np.random.default_rng([i, wins])
+                size = np.where(rng.random(wins) < giants, 20.0, 1.0)
+                amounts = rng.lognormal(0, 0.7, wins) * size
+                for kind in ("delta", "bootstrap"):
+                    row = _deal_value_row(amounts, truth, wins, kind, rng)
+                    held[kind].append(row["low"] <= 0 <= row["high"])
+                    held[f"{kind}, truth above"].append(row["high"] < 0)
+            rows[f"{wins:,} wins, {'giants' if giants else 'no giants'}"] = {
+                k: np.mean(v) for k, v in held.items()
+            }
+    return 100 * pd.DataFrame(rows).T
+
+
+def _deal_value_row(amounts, truth, wins, kind, rng):
+    deals = {"per": "revenue", "deal_value_a": amounts, "deal_value_b": truth}
+    gap = crm.funnel.compare([10 * wins, wins], [10 * wins, wins], intervals=kind, rng=rng, **deals)
+    return gap.contributions.loc["Deal value"]
+
+
 def main(n_pairs: int, names: list[str]) -> None:
     """Print a table for each setting."""
-    for name in names or list(SETTINGS):
+    if "deal values" in names:
+        sys.stdout.write(
+            f"deal values, {n_pairs} firms\n{judge_deal_values(n_pairs).round(1).to_string()}\n\n"
+        )
+    for name in [name for name in names if name != "deal values"] or ([] if names else list(SETTINGS)):
         table = judge(name, SETTINGS[name], n_pairs)
         width = "width of the gap's interval"
         table = (100 * table.drop(columns=width)).round(1).join(table[width].round(1))

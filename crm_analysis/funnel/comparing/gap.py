@@ -93,5 +93,11 @@ class Gap:
     @property
     def largest(self) -> str:
         """Row with the largest contribution in the direction of the gap."""
-        ahead = self.contributions["contribution"] * (-1.0 if self.gap < 0 else 1.0)
-        return str(ahead.idxmax())
+        return largest_part(self.contributions["contribution"], self.gap)
+
+
+def largest_part(contributions: pd.Series, gap: float) -> str:
+    """Row that accounts for most of a gap; where all are exactly 0, the first transition."""
+    ahead = contributions * (-1.0 if gap < 0 else 1.0)
+    moved = ahead[ahead != 0]
+    return str(moved.idxmax() if len(moved) else ahead.index[1])

@@ -14,7 +14,7 @@ from crm_analysis.funnel.comparing.basis import DEAL_VALUE, Basis, find_basis, m
 from crm_analysis.funnel.comparing.choices import check_choices, check_stages
 from crm_analysis.funnel.comparing.clusters import choose_clusters
 from crm_analysis.funnel.comparing.firm import Firm, as_counts, firm_of
-from crm_analysis.funnel.comparing.gap import Cluster, Counts, Method, Per
+from crm_analysis.funnel.comparing.gap import Cluster, Counts, Method, Per, largest_part
 from crm_analysis.funnel.comparing.intervals import delta
 from crm_analysis.funnel.comparing.sides import find_sides
 from crm_analysis.funnel.comparing.two_firms import SPLITS
@@ -144,7 +144,7 @@ class _Split:
 
     @property
     def largest(self) -> str:
-        return str((self.contributions * (-1.0 if self.gap < 0 else 1.0)).idxmax())
+        return largest_part(self.contributions, self.gap)
 
     @property
     def shares(self) -> pd.Series:
