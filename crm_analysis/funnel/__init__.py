@@ -167,6 +167,10 @@ if TYPE_CHECKING:
         Comparison,
         compare_firms,
     )
+    from crm_analysis.funnel.telling.defects import (
+        departed,
+        found_first,
+    )
     from crm_analysis.funnel.telling.findings import (
         finding,
     )
@@ -206,6 +210,7 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.telling.worklists import (
         reasons_found,
         work_list,
+        work_lists,
     )
     from crm_analysis.rates import (
         benjamini_hochberg,
@@ -268,6 +273,7 @@ _HOMES = {
     "count_stages": "funnel.counting.stage_history",
     "count_wins": "funnel.counting.stage_history",
     "days_to_win": "funnel.ageing.waits",
+    "departed": "funnel.telling.defects",
     "departed_owners": "funnel.hygiene.departures",
     "duplicate_opportunities": "funnel.hygiene.duplicates",
     "finding": "funnel.telling.findings",
@@ -275,6 +281,7 @@ _HOMES = {
     "flow_check": "funnel.pipeline.flows",
     "forecast_firms": "funnel.telling.pipelines_ahead",
     "forecast_open": "funnel.ageing.open_deals",
+    "found_first": "funnel.telling.defects",
     "gap_table": "funnel.telling.stage_tables",
     "gray_test": "funnel.ageing.gray",
     "hints": "funnel.telling.hints",
@@ -325,6 +332,7 @@ _HOMES = {
     "won_in_period": "funnel.ageing.same_period",
     "won_within": "funnel.ageing.horizons",
     "work_list": "funnel.telling.worklists",
+    "work_lists": "funnel.telling.worklists",
 }
 
 __all__ = [
@@ -375,6 +383,7 @@ __all__ = [
     "count_stages",
     "count_wins",
     "days_to_win",
+    "departed",
     "departed_owners",
     "duplicate_opportunities",
     "finding",
@@ -382,6 +391,7 @@ __all__ = [
     "flow_check",
     "forecast_firms",
     "forecast_open",
+    "found_first",
     "gap_table",
     "gray_test",
     "hints",
@@ -432,6 +442,7 @@ __all__ = [
     "won_in_period",
     "won_within",
     "work_list",
+    "work_lists",
 ]
 
 

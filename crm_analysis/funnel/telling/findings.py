@@ -42,6 +42,7 @@ def finding(
         and either holds 0 or lies within a tenth of the larger share as well (1.2% is not about the same as
         2.4%). Asked only where the number of leads plays no part, of counts or per 1,000 entrants.
     "no_gap" : the gap's interval holds 0.
+    "lead" : the gap is clear, and there is only one row that could account for it.
     "one_stage" : one row has a contribution in the direction of the gap whose interval leaves out 0, and is
         the largest with a probability of at least 80%.
     "tie_need_more" : no row is; the largest two could be told apart (power 80%) with up to 20 times the
@@ -73,6 +74,8 @@ def finding(
         return "about_the_same", values | _visible(gap) | won | _needed(gap, won, delta)
     if not gap.is_clear:
         return "no_gap", values | _visible(gap) | won | _needed(gap, won, delta)
+    if _n_rows(gap) == 1:
+        return "lead", values
     if _stands_out(gap, first):
         return "one_stage", values | _one_stage(gap, first)
     n_more = _entrants_to_tell_apart(gap, first, second)
@@ -128,6 +131,11 @@ def _largest_two(gap: Gap) -> tuple[str, str]:
     names = [str(name) for name in ranked.index if not fixed[name]]
     names += [str(name) for name in ranked.index if fixed[name]]
     return names[0], names[1]
+
+
+def _n_rows(gap: Gap) -> int:
+    """Rows that are not fixed at 0."""
+    return int((gap.contributions[["contribution", "low", "high"]] != 0).any(axis=1).sum())
 
 
 def _stands_out(gap: Gap, transition: str) -> bool:

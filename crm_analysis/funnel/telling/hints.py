@@ -152,7 +152,7 @@ def opposed(gap: Gap) -> pd.DataFrame:
     named = gap.pairs.assign(offset=both.min(axis=1) / both.max(axis=1))
     named.insert(0, "transition_1", names[:-1])
     named.insert(1, "transition_2", names[1:])
-    return named[named["opposite"]].drop(columns="opposite")
+    return named[named["opposite"].astype(bool)].drop(columns="opposite")
 
 
 def _looser(gap: Gap, names: tuple[str, str]) -> Hint | None:

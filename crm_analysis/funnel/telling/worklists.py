@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from crm_analysis.errors import DataError
 from crm_analysis.funnel.pipeline.lingering import aged
 from crm_analysis.funnel.pipeline.slipping import slipped
 from crm_analysis.funnel.telling.comparisons import Comparison
+from crm_analysis.funnel.telling.defects import departed
 
 REASONS = ("stalled", "stuck", "overdue", "owner_left")
 # Most won deals had left the stage by then.
@@ -46,6 +49,11 @@ def work_list(c: Comparison, i: int, *, departed: list[str] | None = None) -> pd
     if departed is not None and "salesperson" in listed:
         listed["owner_left"] = listed["salesperson"].isin(departed)
     return _ranked(listed)
+
+
+def work_lists(ws: Any, c: Comparison) -> dict[str, pd.DataFrame]:
+    """Lists of both firms by name, with the owners who have left where the workspace knows them."""
+    return {name: work_list(c, i, departed=departed(ws, c, i)) for i, name in enumerate(c.names)}
 
 
 def reasons_found(lists: dict[str, pd.DataFrame]) -> pd.DataFrame:
