@@ -26,26 +26,26 @@ def count_in_engine(
     rows: ir.Table, rules: Rules, span: Span, *, entity: str, attributes: Sequence[str], attribution: str
 ) -> tuple[pd.DataFrame, int]:
     """Members as `event_members.count_members` gives them, and how many entities an exclusion took out."""
-    events = _events(rows, rules, entity, attributes)
+    events, names = _numbered(_events(rows, rules, entity, attributes))
     entries = events.is_0 if rules.order != "any order" else _any(events, len(rules.steps))
     if span.start is not None:
         entries &= events.at >= span.start
     if span.end is not None:
         entries &= events.at < span.end
     ripe = entries if span.mature is None else entries & (events.at < span.mature)
-    found, n_left = _counted(events.mutate(enters=ripe), rules, attributes, attribution)
+    found, n_left = _counted(events.mutate(enters=ripe), names, rules, attributes, attribution)
     frames = [found.assign(judged=True)]
     if span.mature is not None:
         mine = ibis.window(group_by="who")
         young = events.mutate(enters=entries, ripe=ripe.any().over(mine))
         young = young.filter(~young.ripe).drop("ripe")
-        frames.append(_counted(young, rules, attributes, attribution)[0].assign(judged=False))
+        frames.append(_counted(young, names, rules, attributes, attribution)[0].assign(judged=False))
     members = pd.concat(frames)
     return members.sort_index(kind="stable"), n_left
 
 
 def _events(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> ir.Table:
-    """Columns who, at (microseconds), is_0, is_1, ..., is_other, excluded_0, ..., and attributes as text."""
+    """Columns name, at (microseconds), is_0, is_1, ..., is_other, excluded_0, ..., and attributes as text."""
     moment = rows.occurred_at.cast("timestamp(6)")
     seconds = moment.truncate("s").epoch_seconds().cast("int64")
     at = seconds * 1_000_000 + moment.microsecond().cast("int64") % 1_000_000
@@ -54,8 +54,15 @@ def _events(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]
     tests |= {f"excluded_{i}": rows.event == name for i, (name, _, _) in enumerate(rules.excluded)}
     tests["is_other"] = ~rows.event.isin(names)
     values = {f"value_{name}": rows[name].cast("string") for name in attributes}
-    events = rows.select(who=rows[entity], at=at, **tests, **values)
+    events = rows.select(name=rows[entity], at=at, **tests, **values)
     return events if rules.reads_all else events.filter(~events.is_other)
+
+
+def _numbered(events: ir.Table) -> tuple[ir.Table, ir.Table]:
+    """Events with a number `who` for the entity's name, by which engines sort faster; and both of each."""
+    names = events.select("name").distinct()
+    names = names.mutate(who=ibis.row_number()).cache()
+    return events.join(names, "name").drop("name"), names
 
 
 def _any(events: ir.Table, n_steps: int) -> Any:
@@ -66,7 +73,7 @@ def _any(events: ir.Table, n_steps: int) -> Any:
 
 
 def _counted(
-    events: ir.Table, rules: Rules, attributes: Sequence[str], attribution: str
+    events: ir.Table, names: ir.Table, rules: Rules, attributes: Sequence[str], attribution: str
 ) -> tuple[pd.DataFrame, int]:
     n_left = 0
     if rules.order == "any order":
@@ -81,7 +88,7 @@ def _counted(
         table = trace(walked, table, rules)
     for name in attributes:
         table = _attributed(events, table, rules, name, attribution)
-    return _frame(table, rules, attributes), n_left
+    return _frame(table.join(names, "who"), rules, attributes), n_left
 
 
 def _first_only(events: ir.Table) -> ir.Table:
@@ -145,4 +152,4 @@ def _frame(table: ir.Table, rules: Rules, attributes: Sequence[str]) -> pd.DataF
         name: pd.Categorical(found[name].astype(object).where(found[name].notna(), None))
         for name in attributes
     }
-    return pd.DataFrame(columns, index=pd.Index(found["who"]).astype(str))
+    return pd.DataFrame(columns, index=pd.Index(found["name"]).astype(str))

@@ -26,9 +26,22 @@ def so_far(later: int, *, until: int | None = None, ahead: bool = False) -> Any:
 def walk(events: ir.Table, rules: Rules) -> ir.Table:
     """Add entry_k, the entry of the chain that an event ends as step k; NULL where it ends none."""
     walked = events.mutate(entry_0=ibis.ifelse(events.enters, events.at, None))
+    if _is_plain(rules):
+        steps = [f"is_{k}" for k in range(1, len(rules.steps))]
+        walked = walked.select("who", "at", "enters", "entry_0", *steps)
     for k in range(1, len(rules.steps)):
         walked = _step(_with_first_made(walked, rules, k - 1), rules, k)
-    return walked
+        if _is_plain(rules):
+            walked = _that_matter(walked, rules, k)
+    return walked.cache()
+
+
+def _that_matter(walked: ir.Table, rules: Rules, k: int) -> ir.Table:
+    """Events that end a chain, or may as a later step."""
+    matters = walked.enters
+    for j in range(1, len(rules.steps)):
+        matters |= walked[f"entry_{j}"].notnull() if j <= k else walked[f"is_{j}"]
+    return walked.filter(matters)
 
 
 def _with_first_made(walked: ir.Table, rules: Rules, k: int) -> ir.Table:
@@ -51,14 +64,24 @@ def _step(walked: ir.Table, rules: Rules, k: int) -> ir.Table:
     chosen = _chosen(walked, rules, earlier, k)
     if _ends_chains(rules):
         chosen = _uninterrupted(chosen, rules, earlier, k)
+    if _is_plain(rules):
+        return chosen.select(*(name for name in kept if name != f"is_{k}"), f"entry_{k}")
     return chosen.select(*kept, f"entry_{k}", f"via_{k}", f"last_{k}")
+
+
+def _is_plain(rules: Rules) -> bool:
+    """Whether entries alone tell the chains: no later question needs the events that end none."""
+    gapless = all(gap is None for gap in rules.gaps)
+    return gapless and rules.order in ("ordered", "strictly later") and not (rules.excluded or rules.optional)
 
 
 def _latest(walked: ir.Table, rules: Rules, j: int, k: int) -> dict[str, Any]:
     """Entry and time of the latest chain of step j before now."""
     frame = so_far(1 if rules.must_be_later(k) else 0)
     entry = walked[f"entry_{j}"]
-    found = {"c": entry.max().over(frame), "l": walked.at.max(where=entry.notnull()).over(frame)}
+    found = {"c": entry.max().over(frame)}
+    if rules.gaps[k] is not None or rules.order == "strictly later":
+        found["l"] = walked.at.max(where=entry.notnull()).over(frame)
     if _ends_chains(rules):
         found["f"] = walked[f"first_{j}"].max().over(frame)
         for i in between(rules, j, k):
@@ -70,7 +93,8 @@ def _chosen(walked: ir.Table, rules: Rules, earlier: Sequence[int], k: int) -> i
     """Take the latest entry within the windows; of equal ones that over the nearest step."""
     entry, via, last = ibis.null("int64"), ibis.null("int64"), ibis.null("int64")
     for j in earlier:
-        c, at, before = walked[f"c_{j}"], walked.at, walked[f"l_{j}"]
+        c, at = walked[f"c_{j}"], walked.at
+        before = walked[f"l_{j}"] if f"l_{j}" in walked.columns else ibis.null("int64")
         usable = walked[f"is_{k}"] & c.notnull()
         if rules.window is not None:
             usable &= at - c <= rules.window
