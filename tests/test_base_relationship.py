@@ -142,6 +142,10 @@ def test_waiting_by_hand_and_without_anybody():
     days, happened = np.array([3, 5, 5, 8, 10]), np.array([True, True, False, False, True])
     # 4/5 wait after day 3, then 3/4 of them, then nobody.
     assert share_within(days, happened, days=5, level=0.95)[0] == pytest.approx(1 - 0.8 * 0.75)
+    # Greenwood's sum there is 1/(5 x 4) + 1/(4 x 3); over ln 0.6 squared, times 1.96, in the exponent of 0.6.
+    width = 1.959964 * np.sqrt(1 / 20 + 1 / 12) / -np.log(0.6)
+    ends = [1 - 0.6 ** np.exp(-width), 1 - 0.6 ** np.exp(width)]
+    assert list(share_within(days, happened, days=5, level=0.95)[1:]) == pytest.approx(ends)
     assert share_within(days, happened, days=2, level=0.95)[0] == 0
     assert median_wait(days, happened) == 10
     nobody = np.array([]), np.array([], dtype=bool)
