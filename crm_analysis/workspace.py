@@ -33,6 +33,7 @@ PAGES = (
     "customer_value",
     "customer_selection",
     "funnel_comparison",
+    "campaigns",
 )
 Columns = dict[str, str | dict[str, str]]
 Share = Annotated[float, Field(ge=0, le=1)]

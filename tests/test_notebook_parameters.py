@@ -46,6 +46,14 @@ ALTERNATIVES = {
         "n_listed": 5,
         "seed": 2,
     },
+    "campaigns": {
+        "workspace": "cdnow",
+        "period": "2025-06",
+        "firm": "b",
+        "after": "30 days",
+        "group": "region",
+        "budget": 1_000_000,
+    },
     "value_model": {
         "workspace": "cdnow",
         "period": "2025-06",
@@ -61,6 +69,7 @@ WITH = {
     ("rfm_segmentation", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("customer_selection", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("customer_value", "workspace"): {"period": "1998-06", "firm": "cdnow"},
+    ("campaigns", "workspace"): {"period": "1998-06", "firm": "cdnow"},
     ("value_model", "workspace"): {"period": "1998-06", "firm": "cdnow"},
 }
 CASES = [(name, parameter) for name, values in ALTERNATIVES.items() for parameter in values]

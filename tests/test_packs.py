@@ -57,7 +57,7 @@ def metrics_of(pack: Path, page: str) -> dict:
 
 
 def test_the_sample_firms_have_a_page_each_and_one_together(demo):
-    about_one = ("rfm_segmentation", "customer_value", "customer_selection")
+    about_one = ("rfm_segmentation", "customer_value", "customer_selection", "campaigns")
     wanted = {"index", "funnel_comparison"} | {f"{page}_{firm}" for page in about_one for firm in "ab"}
     assert {path.stem for path in demo.glob("*.html")} == wanted
 
@@ -75,6 +75,11 @@ def test_the_funnel_page_leads_with_the_planted_transition(demo):
     assert metrics_of(demo, "funnel_comparison")["headline"].startswith(
         "Qualified to Proposal accounts for 9"
     )
+
+
+def test_the_page_of_campaigns_tells_a_coupon_that_only_pulled_forward(demo):
+    said = [s["text"] for s in metrics_of(demo, "campaigns_a")["sentences"]]
+    assert any(text.startswith("Only pulled forward: 2025 spring coupon") for text in said)
 
 
 def test_one_customer_has_one_value_on_every_page(demo):
@@ -102,6 +107,7 @@ def test_the_closed_cohort_says_so_and_what_is_left_out(cdnow):
     assert "Left out" in index
     assert "pipeline" in index
     assert not (cdnow / "funnel_comparison.html").exists()
+    assert not list(cdnow.glob("campaigns*.html"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data of ../shared/data are not here")

@@ -299,6 +299,16 @@ def test_a_funnel_page_is_left_out_where_pipelines_are_missing(fresh):
     assert [run.key for run in plan.runs] == ["management_summary"]
 
 
+def test_a_page_of_campaigns_runs_for_the_firms_that_have_contacts(fresh):
+    text = fresh.read_text().replace('"rfm_segmentation"]', '"campaigns"]')
+    fresh.write_text(text)
+    plan = plan_report("small")
+    assert plan.left_out == {"campaigns": "needs contacts of campaigns; no firm of the workspace has them"}
+    assert [run.key for run in plan.runs] == ["management_summary"]
+    fresh.write_text(text + '\n[firms.b.contacts]\nsource = "contacts.csv"\n')
+    assert [run.key for run in plan_report("small").runs] == ["management_summary", "campaigns_b"]
+
+
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [

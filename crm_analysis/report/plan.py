@@ -16,6 +16,7 @@ from crm_analysis.workspace import Period, Workspace, add_months, find_workspace
 
 RESERVED = ("workspace", "period", "firm")
 NEEDS_TWO_PIPELINES = ("funnel_comparison",)
+NEEDS_CONTACTS = ("campaigns",)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def plan_report(
     runs = tuple(
         PageRun(page_key(name, firm), notebooks[name], _of_page(declared[name], common | given, firm))
         for name in notebooks
-        for firm in (settings.firms if "firm" in declared[name] else (None,))
+        for firm in (_firms_with(name, settings) if "firm" in declared[name] else (None,))
     )
     return Plan(settings, chosen, runs, left_out, tuple(pages))
 
@@ -177,7 +178,14 @@ def _reason_to_leave_out(page: str, settings: Workspace) -> str | None:
     with_pipeline = [key for key, firm in settings.firms.items() if firm.pipeline]
     if page in NEEDS_TWO_PIPELINES and len(with_pipeline) < 2:
         return f"needs the pipelines of two firms; the workspace has {len(with_pipeline)}"
+    if not _firms_with(page, settings):
+        return "needs contacts of campaigns; no firm of the workspace has them"
     return None
+
+
+def _firms_with(page: str, settings: Workspace) -> list[str]:
+    """Firms that have what a page about one firm needs."""
+    return [key for key, firm in settings.firms.items() if page not in NEEDS_CONTACTS or firm.contacts]
 
 
 def _name_for_kernels(given: str | Path, settings: Workspace) -> str:
