@@ -163,6 +163,7 @@ def test_without_a_key_duplicates_are_refused():
         ("8800", None),
         ("0000000000", None),
         ("1111111", None),
+        ("0111111", None),
         ("none", None),
         ("", None),
         (None, None),
@@ -219,6 +220,12 @@ def test_gaps_and_handovers_by_hand(pipeline):
     seven = table.loc["7"]
     assert seven[["n_owners", "n_handovers", "days_unassigned"]].tolist() == [0, 0, 32.0]
     assert seven.isna()[["owner", "first_owner"]].all()
+
+
+def test_what_nobody_had_until_it_was_lost_lasts_to_the_end_of_that_day():
+    lost = STEPS.head(2).assign(owner=None)
+    table = crm.funnel.owner_gaps(pipeline_of(lost, without=("account_id",))).table
+    assert table["days_unassigned"].tolist() == [10.0]
 
 
 def test_gaps_are_summed_up(pipeline):
