@@ -120,6 +120,21 @@ def test_rules_are_arguments(log):
         easy.who("friend")
 
 
+def test_a_customer_older_than_the_log_has_the_first_day_that_its_master_knows():
+    """Two years a customer before the log begins: a supporter at once, and worth over observed years only."""
+    master = pd.DataFrame({"customer_id": ["old", "new"], "acquired_at": ["2018-01-01", "2020-07-01"]})
+    known = crm.read_customers(master, columns={name: name for name in master})
+    log = log_of({"old": [0, 10, 20], "new": [0, 10, 20]}, customers=known)
+    found = base.relationship_ladder(log)
+    assert found.who("supporter") == ["old"]
+    assert found.n_incomplete == 1
+    assert found.members.loc["old", "purchaser"] == pd.Timestamp(2018, 1, 1)
+    years = ((UNTIL - FROM).days + 1) / 365.25
+    assert found.table.loc["supporter", "value_per_year"] == pytest.approx(300 / years)
+    # Times rest on complete histories only.
+    assert found.table.loc["purchaser", ["n_reached", "n_timed", "median_days"]].tolist() == [2, 1, 20]
+
+
 def test_prospects_are_opportunities_not_won(log):
     start = dt.date(2025, 1, 1)
     ends = pd.DataFrame(

@@ -184,7 +184,7 @@ def chains(steps, skipped, reentry, gaps):
 def drawn_deals(rng, n):
     deals = {}
     for k in range(n):
-        days = np.cumsum([0, *rng.integers(0, 12, rng.integers(0, 6))])
+        days = 3 * np.cumsum([0, *rng.integers(0, 5, rng.integers(0, 6))])
         deals[f"d{k:03}"] = [
             (int(day), str(rng.choice([*FOUR, "Lost"], p=[0.25, 0.25, 0.2, 0.15, 0.15]))) for day in days
         ]
