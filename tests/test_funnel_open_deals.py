@@ -252,6 +252,8 @@ def test_misspelt_arguments_are_refused():
         forecast_open(pipeline, given="owner")
     with pytest.raises(ConfigError, match="'current stage' does not know when stages were entered"):
         forecast_open(pipeline, given="stage")
+    with pytest.raises(ConfigError, match="n_draws = 0; expected 1 or more"):
+        forecast_open(pipeline, n_draws=0)
     with pytest.raises(ConfigError, match="length '90'"):
         forecast_open(pipeline, horizon="90")
     ends = ends_of([5, 9], ["won", "open"])

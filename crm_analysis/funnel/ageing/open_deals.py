@@ -88,6 +88,8 @@ def forecast_open(
     ConfigError
         The horizon is no length, `by` no column, or the stages that `given` asks for are not known.
     """
+    if n_draws < 1:
+        raise ConfigError(f"forecast_open: n_draws = {n_draws}; expected 1 or more")
     given = _given(pipeline, given)
     if by is None:
         by = "amount" if "amount" in pipeline.opportunities.columns else "all"
