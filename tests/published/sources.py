@@ -24,6 +24,8 @@ CITATIONS = {
     "independent proportions: comparison of eleven methods. Statistics in Medicine 17(8), 873-890.",
     "Abe (2009)": "Abe, M. (2009). “Counting your customers” one by one: a hierarchical Bayes extension to "
     "the Pareto/NBD model. Marketing Science 28(3), 541-553.",
+    "R 4.2.2, survival": "Therneau, T. survival: survival analysis (R package, version 3.5-3), run in R 4.2.2 on ten "
+    "opportunities written out in the rows.",
     "BTYDplus": "Platzer, M. BTYDplus: probabilistic models for assessing and predicting your customer base "
     "(R package), its tests and vignette.",
     "BTYD vignette": "Dziurzynski, L., Wadsworth, E., Fader, P., McCarthy, D. et al. Buy 'til you die: a "
