@@ -133,6 +133,20 @@ def test_deal_values_of_the_counts_are_used_where_none_are_given():
     assert gap.factors.loc["Deal value", ["a", "b"]].tolist() == pytest.approx([25, 50])
 
 
+def test_one_deal_does_not_make_its_value_certain():
+    """The only won deal of a firm varies as the other firm's do; with one each, as much as it is large."""
+    counts = [count_stages([100, 40, 1]), count_stages([100, 40, 3])]
+    one, several = (
+        replace(c, deal_values=pd.Series(values))
+        for c, values in zip(counts, ([20.0], [10.0, 20.0, 30.0]), strict=True)
+    )
+    spreads = [
+        compare(one, other, per="revenue").log_covariance[0].loc["Deal value", "Deal value"]
+        for other in (several, one)
+    ]
+    assert spreads == pytest.approx([0.25, 1.0])
+
+
 def test_shares_are_withheld_where_the_gap_may_be_nothing():
     gap = compare([1000, 300, 100], [1000, 305, 98])
     assert gap.gap_low < 0 < gap.gap_high

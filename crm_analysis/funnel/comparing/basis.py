@@ -76,14 +76,22 @@ def mean_deals(
     ----------
     deals : given values per firm; None takes the firm's own.
     """
-    pairs = zip(deals, (a, b), strict=True)
     amounts = [
         np.atleast_1d(np.asarray(firm.deal_values if given is None else given, dtype=float))
-        for given, firm in pairs
+        for given, firm in zip(deals, (a, b), strict=True)
     ]
     known = [x if len(x) else amounts[1 - i] for i, x in enumerate(amounts)]
     if not len(known[0]):
         raise ConfigError("funnel: revenue needs deal_value_a and deal_value_b, or counts with amounts")
     means = _positive((float(known[0].mean()), float(known[1].mean())), "mean deal value")
-    spread = [float(x.var(ddof=1)) / len(x) if len(x) > 1 else 0.0 for x in known]
-    return (means[0], spread[0] / means[0] ** 2), (means[1], spread[1] / means[1] ** 2)
+    spread = _relative_variances(known)
+    exact = [given is not None and np.ndim(given) == 0 for given in deals]
+    log_variance = [0.0 if exact[i] else spread[i] / len(known[i]) for i in range(2)]
+    return (means[0], log_variance[0]), (means[1], log_variance[1])
+
+
+def _relative_variances(amounts: list[np.ndarray]) -> list[float]:
+    """Variance of one amount over its squared mean; of a single one that of the other firm, else 1."""
+    found = [float(x.var(ddof=1)) / float(x.mean()) ** 2 if len(x) > 1 else None for x in amounts]
+    known = [variance for variance in found if variance is not None]
+    return [variance if variance is not None else (known[0] if known else 1.0) for variance in found]

@@ -35,7 +35,8 @@ class Ends:
     def drawn(self, n_draws: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Percentiles of drawn firms, of opportunities and of clusters; the wider ones for each part."""
         dfs = [min((_degrees(sums) for sums in c.clusters), default=math.inf) for c in (self.a, self.b)]
-        few = few_clusters_quantile(self.level, df=sum(dfs), fewest=min(dfs))
+        together = sum(df for df in dfs if math.isfinite(df)) or math.inf
+        few = few_clusters_quantile(self.level, df=together, fewest=min(dfs))
         found = []
         for way in range(1 + max(len(self.a.clusters), len(self.b.clusters))):
             draws = _flat(*(draw_counts(c, way, n_draws, rng) for c in (self.a, self.b)))
