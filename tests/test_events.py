@@ -146,6 +146,15 @@ def test_times_of_another_zone_become_local():
     assert rows_of(events)[0][2] == dt.datetime(2025, 1, 2, 7, 30)
 
 
+def test_both_days_of_the_span_are_whole():
+    moments = ["2025-02-27T23:59:59.999999", "2025-02-28", "2025-03-31T23:59:59.999999", "2025-04-01"]
+    log = pd.DataFrame(
+        {"who": "1", "what": "a", "when": pd.to_datetime(moments, format="ISO8601"), "platform": "x"}
+    )
+    kept = [row[2] for row in rows_of(crm.read_events(log, columns=COLUMNS, **SPAN))]
+    assert kept == [dt.datetime(2025, 2, 28), dt.datetime(2025, 3, 31, 23, 59, 59, 999999)]
+
+
 def test_as_of_an_earlier_day(folder):
     events = crm.read_events(str(folder / "events.csv"), columns=COLUMNS, **SPAN)
     early = events.as_of("2025-03-01")
