@@ -198,9 +198,9 @@ if TYPE_CHECKING:
         forecast_firms,
     )
     from crm_analysis.funnel.telling.stage_tables import (
-        MIX_COLUMNS,
         firms_table,
         gap_table,
+        mix_table,
         opposed_rates,
         parts_of_gap,
         rates_by_segment,
@@ -236,7 +236,6 @@ _HOMES = {
     "IN_UNIT": "funnel.telling.formats",
     "Incidence": "funnel.ageing.by_age",
     "LostReasons": "funnel.pipeline.losses",
-    "MIX_COLUMNS": "funnel.telling.stage_tables",
     "Mix": "funnel.comparing.segments",
     "Nurture": "funnel.pipeline.nurturing",
     "OpenBacktest": "funnel.ageing.past_forecasts",
@@ -292,6 +291,7 @@ _HOMES = {
     "maturity_window": "funnel.ageing.maturity",
     "merge_stages": "funnel.counting.merging",
     "mix": "funnel.comparing.segments",
+    "mix_table": "funnel.telling.stage_tables",
     "newcombe": "rates",
     "nurture": "funnel.pipeline.nurturing",
     "opposed": "funnel.telling.hints",
@@ -338,7 +338,6 @@ _HOMES = {
 __all__ = [
     "FORMATS",
     "IN_UNIT",
-    "MIX_COLUMNS",
     "AbsorbingChain",
     "Comparison",
     "ContactHygiene",
@@ -402,6 +401,7 @@ __all__ = [
     "maturity_window",
     "merge_stages",
     "mix",
+    "mix_table",
     "newcombe",
     "nurture",
     "opposed",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.funnel.comparing.two_firms import compare
 from crm_analysis.funnel.telling.comparisons import Comparison
@@ -32,6 +34,15 @@ class SameInvestment:
             name: getattr(self.gap, name) for name in ("value_a", "value_b", "gap", "gap_low", "gap_high")
         }
         return {name: getattr(self, name) for name in names} | ends
+
+    def sides(self, names: tuple[str, str]) -> pd.DataFrame:
+        """Spend, mean value of a won deal, and revenue per unit of spend, one row per firm."""
+        rows = {
+            "spend": [self.spend_a, self.spend_b],
+            "deal_value": [self.deal_a, self.deal_b],
+            "revenue_per_spend": [self.gap.value_a, self.gap.value_b],
+        }
+        return pd.DataFrame(rows, index=pd.Index(names, name="firm"))
 
     def words(self, *, unit: str, leads: str) -> dict[str, str]:
         """What the unit and the first bar are called in the language of a page."""

@@ -116,14 +116,24 @@ def rates_by_segment(c: Comparison) -> pd.DataFrame:
     return table
 
 
+def mix_table(c: Comparison) -> pd.DataFrame:
+    """Columns of `rates_by_segment` to be read, with a last row of what mix and rates account for."""
+    table = rates_by_segment(c)[MIX_COLUMNS]
+    assert c.mix is not None, "funnel: no segments and no sources are mapped"
+    sums = [getattr(c.mix, f"{name}{end}") for name in ("mix", "rate") for end in ("", "_low", "_high")]
+    table.loc["Total", MIX_COLUMNS[4:]] = sums
+    return table
+
+
 def firms_table(c: Comparison) -> pd.DataFrame:
     """What the comparison rests on, one row per firm.
 
     Returns
     -------
-    DataFrame, index `firm`; n_judged, n_won and share_won (of them), n_open and share_open when their time
-    was up, n_not_yet_known and share_not_yet_known (of all created), window_days; and of all opportunities
-    ever, n_open_now, n_stalled, share_stalled, median_days (to win), won_in_the_end.
+    DataFrame, index `firm`; n_judged, n_won, share_won and won_per_1000 (of them), n_open_in_time and
+    share_open when their time was up, n_not_yet_known and share_not_yet_known (of all created), window_days;
+    and of all opportunities ever, n_open_now, n_stalled, share_stalled, median_days (to win),
+    share_won_in_the_end.
     """
     return pd.DataFrame([_firm(c, i) for i in range(2)], index=pd.Index(c.names, name="firm"))
 
@@ -135,6 +145,7 @@ def _firm(c: Comparison, i: int) -> dict[str, float]:
         "n_judged": n,
         "n_won": won,
         "share_won": won / n,
+        "won_per_1000": 1000 * won / n,
         "n_open_in_time": still_open,
         "share_open": still_open / n,
         "n_not_yet_known": counts.n_not_yet_known,
