@@ -253,7 +253,10 @@ def test_how_many_left_is_not_guessed():
     reasons = listed({"Service": 2})
     assert np.isnan(base.churn_reasons(reasons).share_unrecorded)
     some = pd.concat([reasons, pd.Series([None, None], index=["x", "y"], dtype=object)])
-    assert base.churn_reasons(some).share_unrecorded == 0.5
+    half = base.churn_reasons(some)
+    assert half.share_unrecorded == 0.5
+    # Shares and their intervals are of those with a reason.
+    assert [half.controllable_low, half.controllable_high] == pytest.approx(wilson(2, n=2))
     assert base.churn_reasons(reasons).table["value"].isna().all()
 
 

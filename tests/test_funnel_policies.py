@@ -154,6 +154,9 @@ def test_without_a_window_the_steps_together_are_the_window():
     deals = {"d": [(0, "One"), (10, "Two"), (15, "Three"), (40, "Won")]}
     counts = count_stages(pipeline(deals), step_windows=["10 days", "5 days", "30 days"])
     assert (counts.window_days, counts.window_learnt, counts.counts) == (45, False, [1, 1, 1, 1])
+    # Where one step has no limit, their sum is none either: the window is learnt from the one win.
+    one = count_stages(pipeline(deals), step_windows={"Two": "10 days"})
+    assert (one.window_days, one.window_learnt) == (40, True)
 
 
 def chains(steps, skipped, reentry, gaps):
