@@ -98,7 +98,12 @@ def test_open_deals_are_measured_by_the_won_ones():
 @pytest.mark.parametrize(("day", "share"), [("2025-06-19", 0.5), ("2025-06-20", 0.5), ("2025-06-21", 0.0)])
 def test_a_won_deal_that_stayed_as_long_had_left(day, share):
     entries = ENTRIES.assign(entered_on=ENTRIES["entered_on"].replace("2025-06-01", day))
-    assert aged(entries_of(entries)).loc["D4", "won_had_left"] == share
+    pipeline = entries_of(entries)
+    table = aged(pipeline)
+    assert table.loc["D4", "won_had_left"] == share
+    classes = age_classes(table, stages=pipeline.stages).set_index(["stage", "age"])["n"]
+    half = "50% to 80% of won had left" if share else "under 50% of won had left"
+    assert classes["Proposal"].to_dict()[half] == 1
 
 
 def test_classes_hold_every_open_deal_once():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from deal_tables import deals_of, entries_of
+from scipy.stats import t as student
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel import Velocity, flow_check, split_velocity, velocity
@@ -48,6 +49,27 @@ def test_the_win_rate_is_that_of_the_same_cohort():
     assert (later.n, later.w, later.per_day) == (4, 0.0, 0.0)
     assert np.isnan([later.v, later.c, later.low, later.high]).all()
     assert later.table.loc["Win rate", ["low", "high"]].tolist() == pytest.approx([0, 0.6576], abs=1e-4)
+
+
+def test_the_last_day_is_part_of_the_period():
+    assert velocity(deals_of(DEALS), until="2025-02-01").n == 4
+
+
+def test_variances_by_hand():
+    """Of 6 deals two are won, for 100 and 300: 6/5 of the sum of ((x - 200) / 400) squared."""
+    v = velocity(deals_of(DEALS))
+    assert v.covariance[1, 1] == pytest.approx(6 / 5 * 2 * (100 / 400) ** 2)
+    # Of 4 closed two are won: the influences are +-1/4 of 1/2.
+    assert v.covariance[2, 2] == pytest.approx(6 / 5 * 4 * (1 / 4) ** 2)
+
+
+def test_a_deal_that_takes_twice_as_long_for_twice_the_money_is_as_fast():
+    """Value and days then cancel, and only the win rate is uncertain."""
+    deals = firm(np.random.default_rng(1), n_owners=10, per_owner=40, spread=0.2)
+    days = (deals["closed_on"] - deals["created_on"]).dt.days
+    v = velocity(deals_of(deals.assign(amount=10.0 * days)))
+    z = student.ppf(0.975, 9)
+    assert v.high / v.per_day == pytest.approx(np.exp(z * np.sqrt(v.covariance[2, 2])))
 
 
 def test_days_of_all_that_closed_are_another_cycle():
@@ -118,11 +140,11 @@ def firm(rng, *, n_owners, per_owner, spread):
 
 
 def test_the_intervals_hold_the_truth_as_often_as_they_say():
-    """80 firms of 20 unlike owners; 95% of 80 is 76, with a standard error of 2."""
+    """50 firms of 20 unlike owners; 95% of 50 is 47.5, with a standard error of 1.5."""
     rng = np.random.default_rng(4)
     truth = {"Deal value": 1000, "Win rate": 0.3, "Days to win": 40, "velocity": 800 * 1000 * 0.3 / 40}
     held = dict.fromkeys(truth, 0)
-    for _ in range(80):
+    for _ in range(50):
         v = velocity(deals_of(firm(rng, n_owners=20, per_owner=40, spread=0.2)))
         ends = {name: tuple(v.table.loc[name, ["low", "high"]]) for name in v.table.index}
         ends["velocity"] = (v.low, v.high)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from deal_tables import deals_of
+from scipy.special import expit
+from scipy.stats import t as student
 
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel import wilson, win_rates
@@ -60,6 +62,22 @@ def test_all_won_is_no_certainty():
     assert table["rate"].tolist() == [1, 1, 1, 1]
     assert (table["low"] < 1).all()
     assert table["low"].iloc[2] == pytest.approx(wilson(2, n=2)[0])
+
+
+def test_equal_amounts_have_the_interval_of_the_log_odds():
+    """60 of 100: log odds with variance 1/60 + 1/40, Student's quantile of 99 degrees of freedom."""
+    deals = pd.DataFrame(
+        {
+            "opportunity_id": np.arange(100).astype(str),
+            "created_on": "2025-01-01",
+            "closed_on": "2025-02-01",
+            "outcome": ["won"] * 60 + ["lost"] * 40,
+            "amount": 7.0,
+        }
+    )
+    row = win_rates(deals_of(deals)).loc["amount won of closed"]
+    half = student.ppf(0.975, 99) * np.sqrt(100 / 99 * (1 / 60 + 1 / 40))
+    assert [row["low"], row["high"]] == pytest.approx(expit(np.log(1.5) + np.array([-half, half])).tolist())
 
 
 def test_without_amounts_there_is_no_rate_by_amount():
