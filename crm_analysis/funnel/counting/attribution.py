@@ -58,8 +58,7 @@ def _alike(events: EventArrays, rules: Rules, step: int) -> np.ndarray:
 
 
 def _step_rows(events: EventArrays, rules: Rules) -> np.ndarray:
-    n_names = len({name for step in rules.steps for name in step})
-    return np.flatnonzero((events.code >= 1) & (events.code <= n_names))
+    return np.flatnonzero((events.code >= 1) & (events.code <= rules.n_step_names))
 
 
 def _edge(events: EventArrays, found: Furthest, rows: np.ndarray, *, last: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ of an entity, so that one search per step finds them all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,14 @@ def rows_of_step(events: EventArrays, rules: Rules, k: int) -> np.ndarray:
     """Positions of the events that step k may be."""
     codes = [1 + rules.names.index(name) for name in rules.steps[k]]
     return np.flatnonzero(events.code == codes[0] if len(codes) == 1 else np.isin(events.code, codes))
+
+
+def rows_of_excluded(
+    events: EventArrays, rules: Rules, names: Sequence[str], moments: np.ndarray
+) -> np.ndarray:
+    """Positions of excluded events, without those at the same moment as a step, which comes first in it."""
+    rows = np.flatnonzero(np.isin(events.code, [1 + rules.names.index(name) for name in names]))
+    return rows[events.code[moments[rows]] > rules.n_step_names]
 
 
 def first_of_each(events: EventArrays, rows: np.ndarray) -> np.ndarray:
@@ -140,7 +149,7 @@ def _interrupted(
     broken = np.zeros(len(chains.rows[k]), dtype=bool)
     for via in np.unique(chains.via[k]):
         names = [name for name, start, end in rules.excluded if start < k and via < end]
-        excluded = np.flatnonzero(np.isin(events.code, [1 + rules.names.index(name) for name in names]))
+        excluded = rows_of_excluded(events, rules, names, moments)
         mine = chains.via[k] == via
         reached = chains.rows[via][chains.first_with(int(via), chains.entry[k][mine])]
         # Moments of excluded events: what is at the same moment is not between.

@@ -82,7 +82,7 @@ def count_events(
     count : "entities", each once, by how far it ever came; or "attempts": the next one begins with the first
         entry after the one before was completed or its window was over.
     exclude : events that must not happen between the first and the last step; or {event: (step, step)}.
-        What is at the same moment as a step is not between.
+        One at the same moment as an event that is a step does nothing.
     exclusion : what an excluded event does that comes after an entity made one step and before it made the
         next. "entity leaves": it is in no count, not in the first step's either (`n_left_out`). "chain
         ends": that entry leads no further; earlier steps count, and a later entry may begin again.

@@ -104,4 +104,4 @@ def _frame(
         columns[f"at_{k}"] = np.where(rows == NONE, NO_TIME, events.time[rows]).view("datetime64[us]")
     for name in attributes:
         columns[name] = attribute_at(events, found, rules, name, attribution)
-    return pd.DataFrame(columns, index=events.ids[found.entity].astype(str))
+    return pd.DataFrame(columns, index=events.ids[found.entity].astype(str).rename("entity_id"))

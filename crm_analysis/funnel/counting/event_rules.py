@@ -57,6 +57,11 @@ class Rules:
         return list(dict.fromkeys([*steps, *(name for name, _, _ in self.excluded)]))
 
     @property
+    def n_step_names(self) -> int:
+        """How many of `names` are steps."""
+        return len({name for step in self.steps for name in step})
+
+    @property
     def reads_all(self) -> bool:
         """Whether events that are no step matter as well."""
         return self.order == "nothing between"

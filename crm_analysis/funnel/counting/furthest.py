@@ -13,6 +13,7 @@ from crm_analysis.funnel.counting.chains import (
     find_chains,
     first_of_each,
     gathered,
+    rows_of_excluded,
     rows_of_step,
 )
 from crm_analysis.funnel.counting.event_arrays import OTHER, EventArrays
@@ -143,7 +144,7 @@ def _left(events: EventArrays, rules: Rules, chains: Chains, done: np.ndarray) -
     left = np.zeros(len(events.ids), dtype=bool)
     moments = events.moment_starts()
     for name, start, end in rules.excluded:
-        rows = np.flatnonzero(events.code == 1 + rules.names.index(name))
+        rows = rows_of_excluded(events, rules, [name], moments)
         who = events.entity[rows]
         pending = (done[who] == NONE) | (rows < done[who])
         for k in range(start, end):

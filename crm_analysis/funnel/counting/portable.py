@@ -55,7 +55,16 @@ def _events(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]
     tests["is_other"] = ~rows.event.isin(names)
     values = {f"value_{name}": rows[name].cast("string") for name in attributes}
     events = rows.select(name=rows[entity], at=at, **tests, **values)
+    if rules.excluded:
+        events = _without_ties(events, rules)
     return events if rules.reads_all else events.filter(~events.is_other)
+
+
+def _without_ties(events: ir.Table, rules: Rules) -> ir.Table:
+    """Let excluded events do nothing at the moment of a step."""
+    tied = _any(events, len(rules.steps)).any().over(ibis.window(group_by=["name", "at"]))
+    free = {name: events[name] & ~tied for name in (f"excluded_{i}" for i in range(len(rules.excluded)))}
+    return events.mutate(**free)
 
 
 def _numbered(events: ir.Table) -> tuple[ir.Table, ir.Table]:
@@ -152,4 +161,4 @@ def _frame(table: ir.Table, rules: Rules, attributes: Sequence[str]) -> pd.DataF
         name: pd.Categorical(found[name].astype(object).where(found[name].notna(), None))
         for name in attributes
     }
-    return pd.DataFrame(columns, index=pd.Index(found["name"]).astype(str))
+    return pd.DataFrame(columns, index=pd.Index(found["name"], name="entity_id").astype(str))
