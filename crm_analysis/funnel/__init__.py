@@ -178,7 +178,7 @@ if TYPE_CHECKING:
         FORMATS,
         IN_UNIT,
     )
-    from crm_analysis.funnel.telling.hints import (
+    from crm_analysis.funnel.telling.hinting import (
         hints,
         opposed,
     )
@@ -283,7 +283,7 @@ _HOMES = {
     "found_first": "funnel.telling.defects",
     "gap_table": "funnel.telling.stage_tables",
     "gray_test": "funnel.ageing.gray",
-    "hints": "funnel.telling.hints",
+    "hints": "funnel.telling.hinting",
     "holm": "rates",
     "incidence": "funnel.ageing.by_age",
     "leave_out": "funnel.comparing.robustness",
@@ -294,7 +294,7 @@ _HOMES = {
     "mix_table": "funnel.telling.stage_tables",
     "newcombe": "rates",
     "nurture": "funnel.pipeline.nurturing",
-    "opposed": "funnel.telling.hints",
+    "opposed": "funnel.telling.hinting",
     "opposed_rates": "funnel.telling.stage_tables",
     "owner_gaps": "funnel.hygiene.departures",
     "owner_risk": "funnel.hygiene.hanging",

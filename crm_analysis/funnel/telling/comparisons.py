@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,7 +21,7 @@ from crm_analysis.funnel.comparing.two_firms import compare
 from crm_analysis.funnel.counting.counts import StageCounts, side_by_side
 from crm_analysis.funnel.counting.stage_history import count_stages, count_wins
 from crm_analysis.funnel.telling.findings import finding
-from crm_analysis.funnel.telling.hints import MIX_VALUES, Hint, hints
+from crm_analysis.funnel.telling.hinting import MIX_VALUES, Hint, hints
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -80,7 +81,7 @@ class Comparison:
             "unit": self.mix.unit,
         }
 
-    @property
+    @cached_property
     def robustness(self) -> dict[str, Any]:
         """Values of the sentence on leaving out any one owner; none where no owners are mapped."""
         if not all("owner" in counts.known_members() for counts in self.counts):
@@ -95,6 +96,12 @@ class Comparison:
             "p_largest": float(self.gap.p_largest[found.largest]),
             "unit": self.gap.unit,
         }
+
+    @property
+    def robustness_table(self) -> pd.DataFrame:
+        """Return the values of `robustness` as a table of one row; no rows where no owners are mapped."""
+        found = self.robustness
+        return pd.DataFrame([found] if found else []).drop(columns="unit", errors="ignore")
 
     @property
     def funnels(self) -> pd.DataFrame:

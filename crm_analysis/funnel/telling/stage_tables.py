@@ -12,7 +12,7 @@ from crm_analysis.funnel.comparing.changes import what_if
 from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.funnel.pipeline.staying import time_in_stages
 from crm_analysis.funnel.telling.comparisons import Comparison
-from crm_analysis.funnel.telling.hints import opposed
+from crm_analysis.funnel.telling.hinting import opposed
 from crm_analysis.rates import wilson
 
 # What a reader of segments wants to see: their share, their rate, and what each accounts for.
