@@ -27,7 +27,6 @@ Told = tuple[str, dict[str, Any]]
 RESPONSE = [
     "n_treated",
     "n_control",
-    "n_responders",
     "response_rate",
     "response_rate_low",
     "response_rate_high",
