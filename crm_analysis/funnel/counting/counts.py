@@ -12,13 +12,18 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
+from crm_analysis.funnel.counting.outcomes import (
+    NOT_THERE,
+    NOT_YET_KNOWN,
+    OUTCOMES,
+    entered,
+    outcome_codes,
+    uncounted,
+)
 from crm_analysis.rates import wilson
 
 Skipped = Literal["imputed", "as recorded", "strict"]
-OUTCOMES = ("advanced", "lost", "back", "open", "not yet known")
-ADVANCED, NOT_YET_KNOWN, NOT_THERE = 0, 4, -1
 _COLUMN = {name: f"n_{name.replace(' ', '_')}" for name in OUTCOMES}
-LOST = -1
 MISSING = "(missing)"
 
 
@@ -100,7 +105,7 @@ class StageCounts:
         k, n_stages = self.stages.index(stage), len(self.stages)
         code = outcome_codes(members, k, n_stages=n_stages)
         if outcome == "uncounted":
-            found = _uncounted(members, k, n_stages=n_stages)
+            found = uncounted(members, k, n_stages=n_stages)
         elif outcome == "entered":
             found = (code != NOT_THERE) & (code != NOT_YET_KNOWN)
         else:
@@ -166,34 +171,6 @@ def transitions(stages: Sequence[str]) -> list[str]:
     return [f"{a} to {b}" for a, b in pairwise(stages)]
 
 
-def outcome_codes(members: pd.DataFrame, k: int, *, n_stages: int) -> np.ndarray:
-    """Position in `OUTCOMES` of what became of each member in stage k; -1 where it did not enter it."""
-    top, last = (members[name].to_numpy() for name in ("top", "last"))
-    stays_won = (k == n_stages - 1) & (last == k)
-    tests = [
-        ~entered(members, k),
-        ~members["judged"].to_numpy(dtype=bool),
-        (top > k) | stays_won,
-        last == LOST,
-        last < k,
-    ]
-    return np.select(tests, [NOT_THERE, NOT_YET_KNOWN, ADVANCED, 1, 2], default=3)
-
-
-def entered(members: pd.DataFrame, k: int) -> np.ndarray:
-    """Whether each member is counted in stage k."""
-    if (recorded := f"entered_{k}") in members:
-        return members[recorded].to_numpy(dtype=bool)
-    return members["furthest"].to_numpy() >= k
-
-
-def _uncounted(members: pd.DataFrame, k: int, *, n_stages: int) -> np.ndarray:
-    """Who went on from stage k, and is counted in no later one."""
-    went_on = outcome_codes(members, k, n_stages=n_stages) == ADVANCED
-    later = [entered(members, j) for j in range(k + 1, n_stages)]
-    return went_on & ~np.logical_or.reduce(later) if later else np.zeros(len(members), dtype=bool)
-
-
 def assemble(
     members: pd.DataFrame,
     stages: tuple[str, ...],
@@ -218,7 +195,7 @@ def assemble(
     table = pd.DataFrame(counts, columns=list(_COLUMN.values()), dtype="int64")
     table.insert(0, "n_entered", [int(((code >= 0) & (code != NOT_YET_KNOWN)).sum()) for code in codes])
     table["n_uncounted"] = [
-        int(_uncounted(members, k, n_stages=len(stages)).sum()) for k in range(len(stages))
+        int(uncounted(members, k, n_stages=len(stages)).sum()) for k in range(len(stages))
     ]
     parts = table[["n_advanced", "n_lost", "n_back", "n_open"]].sum(axis=1)
     assert (table["n_entered"] == parts).all(), f"funnel: stages do not close: {table}"

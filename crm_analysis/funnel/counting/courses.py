@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from crm_analysis.funnel.counting.counts import LOST
 from crm_analysis.funnel.counting.history_rules import Rules
+from crm_analysis.funnel.counting.outcomes import LOST
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError
-from crm_analysis.funnel.counting.counts import LOST
+from crm_analysis.funnel.counting.outcomes import LOST
 
 ENTITIES = ("account_id", "phone", "email")
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError
-from crm_analysis.funnel.counting.counts import StageCounts, entered, from_plain_counts, recount
+from crm_analysis.funnel.counting.counts import StageCounts, from_plain_counts, recount
+from crm_analysis.funnel.counting.outcomes import entered
 
 
 def merge_stages(counts: StageCounts, merged: Sequence[str], *, name: str | None = None) -> StageCounts:

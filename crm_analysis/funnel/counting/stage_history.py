@@ -15,7 +15,7 @@ import numpy as np
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.ageing.maturity import maturity_window
-from crm_analysis.funnel.counting.counts import LOST, StageCounts, assemble, from_plain_counts
+from crm_analysis.funnel.counting.counts import StageCounts, assemble, from_plain_counts
 from crm_analysis.funnel.counting.deals import deals_of, members_of
 from crm_analysis.funnel.counting.entities import best_courses
 from crm_analysis.funnel.counting.history_rules import (
@@ -28,6 +28,7 @@ from crm_analysis.funnel.counting.history_rules import (
     rules_of,
     whole_days,
 )
+from crm_analysis.funnel.counting.outcomes import LOST
 
 if TYPE_CHECKING:
     from crm_analysis.doors.events import Events
