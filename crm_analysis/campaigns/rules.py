@@ -169,8 +169,7 @@ def _metrics(rules: pd.DataFrame, n: int, level: float) -> dict[str, Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
         conviction = np.where(confidence < 1, (1 - right) / (1 - confidence), np.inf)
         zhang = leverage / np.maximum(both * (1 - left), left * (right - both))
-        upward = np.where(right < 1, (confidence - right) / (1 - right), 0.0)
-        certainty = np.where(confidence >= right, upward, (confidence - right) / right)
+        certainty = np.where(right < 1, (confidence - right) / (1 - right), 0.0)
     counts = rules[["n_both", "n_if", "n_then"]].itertuples(index=False)
     ends = [lift_interval(both, a, b, n, level=level) for both, a, b in counts]
     return {
