@@ -112,6 +112,22 @@ def test_days_in_a_stage_count_in_a_stage_that_is_left_fast_or_lost():
     assert found.table["p_lost"].to_dict() == pytest.approx({"fresh": 31 / 61, "late": 1.0})
 
 
+def test_a_horizon_ends_on_its_last_day():
+    """Five days as a lead and five as qualified: won ten days after creation, not nine."""
+    starts = pd.Timestamp("2025-02-01") + pd.to_timedelta(np.arange(30), unit="D")
+    steps = (("Lead", 0), ("Qualified", 5), ("Won", 10))
+    rows = [
+        (f"d{k:03}", stage, start + pd.Timedelta(days=days))
+        for k, start in enumerate(starts)
+        for stage, days in steps
+    ]
+    rows += [("new", "Lead", SNAPSHOT), ("old", "Qualified", pd.Timestamp(SNAPSHOT) - pd.Timedelta(days=2))]
+    pipeline = pipeline_of(pd.DataFrame(rows, columns=["opportunity_id", "stage", "entered_on"]))
+    for horizon, new, old in (("2 days", 0, 0), ("3 days", 0, 1), ("9 days", 0, 1), ("10 days", 1, 1)):
+        found = forecast_open(pipeline, horizon=horizon, n_draws=2).table["p_won"]
+        assert found.to_dict() == pytest.approx({"new": new, "old": old}, abs=1e-6)
+
+
 def test_the_static_rate_forgets_that_open_ones_are_old():
     """Wins come within 10 days, losses after 60: of those open at 30 days none is won."""
     days = [5] * 50 + [60] * 50 + [30] * 20
@@ -122,7 +138,7 @@ def test_the_static_rate_forgets_that_open_ones_are_old():
 
 
 def test_stalled_and_unsupported_ones_have_no_chance_and_are_counted():
-    days = [10] * 20 + [50] * 2 + [40, 51, 60]
+    days = [10] * 20 + [50] * 2 + [50, 51, 60]
     outcomes = ["won"] * 15 + ["lost"] * 5 + ["won"] * 2 + ["open"] * 3
     found = forecast_open(pipeline_of_ends(ends_of(days, outcomes)), n_draws=20)
     assert found.table["stalled"].to_dict() == {"d00022": False, "d00023": True, "d00024": True}
@@ -177,6 +193,9 @@ def test_owners_are_as_alike_as_they_were_made():
     assert owner_likeness(ends.assign(n=1)) == pytest.approx(0.1, abs=0.02)
     even = ends.assign(outcome=np.tile(["won", "lost"], 6000), n=1)
     assert owner_likeness(even) == 0
+    # 3 of 4 and 1 of 4: between .5, within .25, (.5 - .25) / (.5 + 3 x .25).
+    few = pd.DataFrame({"owner": list("aabb"), "outcome": ["won", "lost"] * 2, "n": [3, 1, 1, 3]})
+    assert owner_likeness(few) == pytest.approx(0.2)
     assert owner_likeness(even[even["owner"] == 0]) == 0
 
 

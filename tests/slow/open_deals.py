@@ -18,7 +18,6 @@ from crm_analysis.simulate.plan import STAGES
 SNAPSHOTS = ("2024-06-30", "2024-12-31", "2025-06-30", "2025-12-31")
 WAYS = {
     "age": {"given": "age", "by": "all"},
-    "age, by amount": {"given": "age", "by": "amount"},
     "stage": {"given": "stage", "by": "all"},
     "stage, by amount": {"given": "stage", "by": "amount"},
     "stage, by segment": {"given": "stage", "by": "segment"},

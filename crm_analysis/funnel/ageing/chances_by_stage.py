@@ -38,7 +38,7 @@ def chances_by_stage(
     Returns
     -------
     Chances, shape (1 + n_draws, n_places, 2): won and lost, as estimated and in every draw; and the last day
-    with 10 at risk in each stage, beyond which nothing is known and both chances are 0.
+    with 10 at risk in each stage: who has been there as long has chances of 0, since nothing is known.
 
     Source: Howard (1971), Dynamic Probabilistic Systems, volume 2, chapter 10.
     """
@@ -72,12 +72,12 @@ def _last_supported(stays: Stays) -> np.ndarray:
 
 
 def _up_to(counted: pd.DataFrame, caps: np.ndarray) -> pd.DataFrame:
-    """Counts in which all who stay beyond the supported days are still there on the day after."""
+    """Counts in which whatever happens beyond the supported days happens on the day after.
+
+    Few stay so long, but leaving them out would take their share from every stage before.
+    """
     cap = caps[counted["stage_number"].to_numpy()]
-    beyond = counted["days"].to_numpy() > cap
-    return counted.assign(
-        days=np.where(beyond, cap + 1, counted["days"]), to=counted["to"].mask(beyond, STILL_THERE)
-    )
+    return counted.assign(days=np.minimum(counted["days"], cap + 1))
 
 
 def _chances(counts: np.ndarray, caps: np.ndarray, now: pd.DataFrame, horizon: int | None) -> np.ndarray:
