@@ -124,6 +124,25 @@ def test_what_is_kept_is_counted(table, name, n):
     assert len(found.frame) == len(table)
 
 
+@pytest.mark.parametrize(
+    "treated", [[1.0, 0.0, None, 0.0], [1, 0, 1, 0], ["yes", "no", "Y", "F"], ["1", "0", "t", "n"]]
+)
+def test_flags_are_written_in_many_ways(treated):
+    found = contacts(CONTACTS.assign(treated=treated), max_set_aside=0.25).frame
+    assert found.loc[found["campaign"] == "spring", "treated"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("treated", [2, 0.5, "control"])
+def test_what_is_no_flag_is_refused(treated):
+    with pytest.raises(DataError, match="4 of 4 values cannot be read"):
+        contacts(CONTACTS.assign(treated=treated))
+
+
+def test_no_campaign_is_known():
+    with pytest.raises(DataError, match="are of campaigns that the table of campaigns does not have"):
+        contacts(campaigns=campaigns().head(0))
+
+
 def test_the_last_day_of_a_window_is_inside():
     assert "sent outside the window" not in names(contacts(row(sent_at="2025-03-31 23:59")))
 

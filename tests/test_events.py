@@ -140,6 +140,16 @@ def test_attributes_keep_their_type_and_their_name():
     assert found == {"1": (True, 1.25), "2": (False, None)}
 
 
+def test_attributes_may_have_any_other_name(folder):
+    names = ["n", "total", "hash", "above", "before", "copy", 'a"b; --', "=1+1"]
+    columns = COLUMNS | dict.fromkeys(names, "platform")
+    path = str(folder / "events.csv")
+    for drop in (False, True):
+        events = crm.read_events(path, columns=columns, strict_order=True, drop_duplicates=drop, **SPAN)
+        assert events.attributes == ("device", *names)
+        assert len(rows_of(events)) == len(KEPT) - drop
+
+
 def test_times_of_another_zone_become_local():
     log = pd.DataFrame({"who": ["1"], "what": "a", "when": ["2025-01-01T23:30:00Z"], "platform": "x"})
     events = crm.read_events(log, columns=COLUMNS, timezone="Asia/Shanghai", observed_from="2025-01-02")
@@ -151,7 +161,9 @@ def test_both_days_of_the_span_are_whole():
     log = pd.DataFrame(
         {"who": "1", "what": "a", "when": pd.to_datetime(moments, format="ISO8601"), "platform": "x"}
     )
-    kept = [row[2] for row in rows_of(crm.read_events(log, columns=COLUMNS, **SPAN))]
+    events = crm.read_events(log, columns=COLUMNS, **SPAN)
+    kept = [row[2] for row in rows_of(events)]
+    assert rows_of(events.as_of("2025-02-27")) == []
     assert kept == [dt.datetime(2025, 2, 28), dt.datetime(2025, 3, 31, 23, 59, 59, 999999)]
 
 
@@ -187,6 +199,10 @@ def test_refusals_say_what_is_wrong(folder, changes, words):
     [
         ({"columns": COLUMNS | {"reason": "what"}}, r"\['reason'\] cannot be names of attributes"),
         ({"columns": COLUMNS | {"source:x": "what"}}, "cannot be names of attributes"),
+        (
+            {"columns": COLUMNS | {"Event": "what"}},
+            r"\['Event'\] cannot be .* differ only in capital letters",
+        ),
         ({"observed_from": "2025-04-01"}, "observed_until 2025-03-31 lies before observed_from 2025-04-01"),
     ],
 )

@@ -128,7 +128,7 @@ def _completed(rows: Rows, campaigns: pd.DataFrame | None) -> tuple[pd.DataFrame
     """Contacts with what is not mapped: the start of their campaign, treated, responded."""
     frame, defects = rows.frame.copy(), list[Defect]()
     if campaigns is not None:
-        start = frame["campaign"].map(campaigns.set_index("campaign")["started_at"])
+        start = _day_of(frame, campaigns, "started_at")
         sent = frame.get("sent_at", pd.Series(pd.NaT, frame.index))
         if "sent_at" in frame:
             sentence = "have no time (sent_at); the start of their campaign is taken"
@@ -177,7 +177,7 @@ def _of_campaigns(rows: Rows, campaigns: pd.DataFrame | None) -> list[Defect]:
     names = sorted(frame.loc[unknown, "campaign"].unique())[:5]
     silent = sorted(set(windows.index) - set(frame["campaign"]))
     day = frame["sent_at"].dt.normalize()
-    start, end = (frame["campaign"].map(windows[name]) for name in ("started_at", "ended_at"))
+    start, end = (_day_of(frame, campaigns, name) for name in ("started_at", "ended_at"))
     return [
         *rows.found(
             "campaign not known",
@@ -196,6 +196,12 @@ def _of_campaigns(rows: Rows, campaigns: pd.DataFrame | None) -> list[Defect]:
         ),
         *([_silent(rows.name, silent)] if silent else []),
     ]
+
+
+def _day_of(frame: pd.DataFrame, campaigns: pd.DataFrame, name: str) -> pd.Series:
+    """First or last day of the campaign of each contact, where it is known."""
+    days = campaigns.set_index("campaign")[name].reindex(frame["campaign"])
+    return pd.Series(days.to_numpy("datetime64[us]"), frame.index)
 
 
 def _silent(name: str, campaigns: list[str]) -> Defect:

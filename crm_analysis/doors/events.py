@@ -29,7 +29,9 @@ FIXED = (
 )
 KEYS = [column.name for column in FIXED]
 # Names that the door needs for itself.
-TAKEN = {*PLACES, "source_total", "reason", "is_copy"}
+TAKEN = {*PLACES, "source_total", "reason"}
+# Columns of the door's own: no attribute has a colon in its name.
+COPY, HASH, TIMES, TOTAL = "door:copy", "door:hash", "door:times", "door:total"
 # Beyond so many rows, looking for exact duplicates costs more than it tells.
 MOST_COMPARED = 20_000_000
 SHOWS = ("entity_id", "event", "occurred_at")
@@ -141,8 +143,13 @@ def _span(start: dt.date | str | None, end: dt.date | str | None) -> tuple[dt.da
 def _schema(columns: Mapping[str, Any]) -> Schema:
     """Entity, event, time, and a column for every other name that is mapped."""
     names = [name for name in columns if name not in KEYS]
-    if taken := sorted(name for name in names if name in TAKEN or ":" in name or not name.strip()):
-        raise ConfigError(f"events: {taken} cannot be names of attributes; map them under other ones")
+    small = [name.lower() for name in columns]
+    alike = {name for name in names if small.count(name.lower()) > 1}
+    if taken := sorted(name for name in names if name in {*TAKEN, *alike} or ":" in name or not name.strip()):
+        raise ConfigError(
+            f"events: {taken} cannot be names of attributes: they are taken, differ only in capital letters, "
+            "or hold a colon; map them under other ones"
+        )
     return Schema("events", (*FIXED, *(Column(name, "as it is") for name in names)))
 
 
@@ -199,12 +206,12 @@ def _marked(table: ir.Table) -> tuple[ir.Table, list[Check]]:
     check = Check(
         "exact duplicate",
         "set aside",
-        lambda t: t.is_copy,
+        lambda t: t[COPY],
         "repeat another row in every column",
         "events are biased down if they happened twice",
         SHOWS,
     )
-    return table.mutate(is_copy=ibis.row_number().over(same) > 0), [check]
+    return table.mutate(**{COPY: ibis.row_number().over(same) > 0}), [check]
 
 
 def _comparable(table: ir.Table) -> list[str]:
@@ -230,16 +237,17 @@ def _copies(kept: ir.Table, name: str, n_rows: int) -> list[Defect]:
     columns = _comparable(kept)
     suspects = kept
     if has_hashes(kept):
-        hashed = kept.mutate(hash_of_row=hash_of(*(kept[column] for column in KEYS)))
-        again = hashed.group_by("hash_of_row").agg(n=hashed.count())
-        again = written(again.filter(again.n > 1).select("hash_of_row"))
-        suspects = hashed.semi_join(again, "hash_of_row").drop("hash_of_row")
-    groups = suspects.group_by(columns).agg(n=suspects.count())
-    groups = groups.filter(groups.n > 1).select(*KEYS, total=(lambda t: (t.n - 1).sum().over()))
+        hashed = kept.mutate(**{HASH: hash_of(*(kept[column] for column in KEYS))})
+        again = hashed.group_by(HASH).agg(**{TIMES: hashed.count()})
+        again = written(again.filter(again[TIMES] > 1).select(HASH))
+        suspects = hashed.semi_join(again, HASH).drop(HASH)
+    groups = suspects.group_by(columns).agg(**{TIMES: suspects.count()})
+    groups = groups.filter(groups[TIMES] > 1)
+    groups = groups.select(*KEYS, **{TOTAL: (groups[TIMES] - 1).sum().over()})
     rows = groups.order_by(KEYS).limit(3).to_pyarrow().to_pylist()
     if not rows:
         return []
-    n = int(rows[0]["total"])
+    n = int(rows[0][TOTAL])
     found = (
         f"{name}: {n:,} of {n_rows:,} rows ({n / n_rows:.1%}) are exact duplicates of another row; they are "
         "kept: set drop_duplicates = true if the log wrote them twice"

@@ -277,8 +277,13 @@ def _as_it_is(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
 
 def _flag(raw: ir.Value, habits: Habits, parses_text: bool) -> Reading:
     kind = raw.type()
-    if kind.is_boolean() or kind.is_integer():
-        return Reading(raw.cast("boolean"), ibis.literal(False), raw, "true or false")
+    if kind.is_boolean():
+        return Reading(raw, ibis.literal(False), raw, "true or false")
+    if kind.is_numeric():
+        # Flags of which some are missing are often floating numbers.
+        number = _finite(raw) if kind.is_floating() else raw
+        value = ibis.cases((number == 1, True), (number == 0, False), else_=ibis.null("boolean"))
+        return Reading(value, number.notnull() & ~number.isin((0, 1)), raw, "true or false")
     if not kind.is_string():
         raise Unclear(f"holds {kind}, true or false was expected")
     word = stripped(raw).lower()
