@@ -90,6 +90,14 @@ def test_longer_windows_and_periods():
     assert returns(window=None).loc["Web", "n_won_mature"] == 3
 
 
+@pytest.mark.parametrize(
+    ("window", "n"), [("121 days", 3), ("122 days", 3), ("123 days", 2), ("151 days", 0)]
+)
+def test_a_month_is_mature_when_its_last_lead_is(window, n):
+    """From 28 February to 30 June are 122 days, from 31 January 150."""
+    assert returns(window=window).loc["Web", "n_leads_mature"] == n
+
+
 def test_leads_can_be_counted_that_are_nobodys_or_double():
     table = returns(duplicates=["D1", "D2", "D7"], unowned=["D4"])
     assert table["n_duplicates"].to_dict() == {"Fair": 0, "Web": 2, "Post": 0, "(missing)": 0, "(all)": 2}
