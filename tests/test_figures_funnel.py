@@ -88,6 +88,12 @@ def test_only_what_is_beyond_chance_has_a_star():
     assert notes["could only have seen ≥ 6.1 points"].get_color() == "0.45"
 
 
+@pytest.mark.parametrize(("p", "level", "starred"), [(0.049, 0.95, 1), (0.051, 0.95, 0), (0.051, 0.9, 1)])
+def test_the_adjusted_p_decides(p, level, starred):
+    ax = plot_stage_rates(GAP.stages.assign(p=0.001, p_holm=p).head(1), level=level)
+    assert sum("*" in text for text in texts(ax)) == starred
+
+
 def test_an_untried_transition_is_drawn_as_an_interval_without_a_dot():
     gap = compare([100, 0, 0], [100, 50, 10])
     ax = plot_stage_rates(gap.stages)
@@ -141,14 +147,14 @@ def test_curves_are_the_shares_where_enough_are_at_risk(outcome):
 def test_segments_are_dots_as_large_as_their_share():
     table = pd.DataFrame(
         {
-            **{"share_a": [0.8, 0.2], "rate_a": [0.3, np.nan], "low_a": [0.2, 0.0], "high_a": [0.4, 1.0]},
-            **{"share_b": [0.5, 0.5], "rate_b": [0.1, 0.2], "low_b": [0.05, 0.1], "high_b": [0.2, 0.3]},
+            **{"share_a": [0.8, 0.2], "rate_a": [0.1, np.nan], "low_a": [0.05, 0.0], "high_a": [0.2, 1.0]},
+            **{"share_b": [0.5, 0.5], "rate_b": [0.3, 0.2], "low_b": [0.2, 0.1], "high_b": [0.4, 0.3]},
         },
         index=["Large", "Small"],
     )
     ax = plot_segments(table)
     dots = [c for c in ax.collections if isinstance(c, mpl.collections.PathCollection)]
-    assert dots[0].get_offsets()[0, 0] == pytest.approx(0.3)
+    assert dots[0].get_offsets()[0, 0] == pytest.approx(0.1)
     assert dots[0].get_sizes()[0] > dots[1].get_sizes()[0] > dots[0].get_sizes()[1]
     assert texts(ax) == ["Large", "Small", "80% / 50%", "20% / 50%"]
 
