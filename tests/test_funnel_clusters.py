@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel import compare
+from crm_analysis.funnel import compare, wilson
 from crm_analysis.funnel.comparing.clusters import effective_clusters, widest
 
 TWO = ("Lead", "Won")
@@ -286,3 +286,30 @@ def test_drawn_owners_are_taken_as_few():
     )
     widths = [gap.gap_high - gap.gap_low for gap in (by_delta, drawn)]
     assert widths[1] == pytest.approx(widths[0], rel=0.05)
+
+
+def test_each_firm_has_the_design_effect_of_its_own_owners():
+    gap = compare(A, [250, 80], stages=["Lead", "Won"])
+    row = gap.stages.iloc[0]
+    assert row["design_effect_a"] > 5
+    assert row["design_effect_b"] == 1
+    assert (row["low_b"], row["high_b"]) == pytest.approx(wilson(80, n=250))
+    assert row["high_a"] - row["low_a"] > 2 * (wilson(138, n=300)[1] - wilson(138, n=300)[0])
+
+
+def test_two_transitions_of_the_same_owners_vary_together():
+    """Owners good at both: the two as one are less sure than the sum of what is unsure in each."""
+    rng = np.random.default_rng(40)
+    ability = np.repeat(rng.normal(0, 0.6, 24), 100)
+    owner = np.repeat([f"O{i}" for i in range(24)], 100)
+    chance = 1 / (1 + np.exp(-ability))
+    furthest = [np.cumprod(rng.random((2400, 3)) < chance[:, None], axis=1).sum(axis=1) for _ in range(2)]
+    both = compare(*(counted(f, owner=owner) for f in furthest)).pairs.loc["Lead to Proposal"]
+    merged = [
+        counted(np.array([0, 0, 1, 2])[f], stages=("Lead", "Proposal", "Won"), owner=owner) for f in furthest
+    ]
+    one = compare(*merged).stages.loc["Lead to Proposal"]
+    assert (both["rate_a"], both["difference"]) == pytest.approx((one["rate_a"], one["difference"]))
+    assert both["difference_high"] - both["difference_low"] == pytest.approx(
+        one["high"] - one["low"], rel=0.02
+    )
