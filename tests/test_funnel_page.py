@@ -2,17 +2,15 @@
 
 import datetime as dt
 import re
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from funnel_pages import ROOT, demo_workspace, run_page
+from funnel_pages import demo_workspace, run_page
 from maven import FOLDER as MAVEN
 from maven import needs_maven
 
-from crm_analysis import simulate
 from crm_analysis.report.text import read_catalogue
 
 mpl.use("agg")
@@ -39,31 +37,15 @@ def pages(tmp_path_factory):
     """The sample firms' page in both languages, and without what may be missing."""
     folder = tmp_path_factory.mktemp("pages")
     found = {}
-    for name, language, without in (("en", "en", ()), ("zh", "zh", ()), ("bare", "en", (*OPTIONAL, "spend"))):
-        (folder / name).mkdir()
-        workspace = demo_workspace(folder / name, language=language, without=without)
-        found[name] = run_page(workspace, folder / name / "page")
+    for name, language, without in (
+        ("en", "en", ()),
+        ("zh", "zh", ()),
+        ("bare", "en", (*OPTIONAL, "spend")),
+    ):
+        # In one folder, so that what was checked once is not checked again.
+        workspace = demo_workspace(folder, language=language, without=without)
+        found[name] = run_page(workspace, folder / f"page_{name}")
     return found
-
-
-def page_of(folder: Path, variant: str):
-    """Page of both firms of a variant, simulated anew and written out."""
-    for key in "ab":
-        simulated = simulate.firm(key.upper(), seed=1, variant=variant)
-        simulate.write_firm(simulated, folder / f"firm_{key}", truth_folder=folder / "truth" / f"firm_{key}")
-    (folder / "demo.toml").write_text((ROOT / "data" / "demo.toml").read_text())
-    return run_page(folder / "demo.toml", folder / "page")
-
-
-def test_the_page_names_the_planted_transition_with_share_and_interval(tmp_path):
-    """The second stage is planted in the sample firms; here it is the last."""
-    page = page_of(tmp_path, "last stage")
-    headline = page.record["headline"]
-    found = re.match(r"Negotiation to Won accounts for (\d+)% \((\d+)% to (\d+)%\)", headline)
-    share, low, high = (int(n) for n in found.groups())
-    assert low < share < high
-    assert low > 50
-    assert list(page.sentences)[2] == "hint_one_stage"
 
 
 def test_the_sample_firms_have_one_hint_and_every_part_of_the_page(pages):
@@ -82,8 +64,8 @@ def test_the_sample_firms_have_one_hint_and_every_part_of_the_page(pages):
 def numbers_of(text: str) -> list[tuple[float, int, bool]]:
     """Numbers in a text, without dates and names: value, decimals, and whether it is a percentage."""
     plain = re.sub(r"\d{4}-\d{2}-\d{2}|\d{4}年\d+月", " ", text)
-    plain = re.sub(r"1,000|100,000|\b(80|90|95|30)( ?%|-day| days|天)|\(90 days\)", " ", plain)
-    found = re.findall(r"(?<![\w.])[-+−±]?(\d[\d,]*(?:\.\d+)?)(%?)", plain)
+    plain = re.sub(r"1,000|100,000|(?<!\d)(80|90|95|30)(%| days|天)", " ", plain)
+    found = re.findall(r"(?<![A-Za-z0-9_.,])[-+−±]?(\d[\d,]*(?:\.\d+)?)(%?)", plain)
     return [(float(n.replace(",", "")), len(n.partition(".")[2]), bool(p)) for n, p in found]
 
 
@@ -113,20 +95,13 @@ def test_a_split_accounts_for_and_never_explains(language):
     assert wrong == []
 
 
-def test_both_languages_show_the_same_numbers(pages):
+def test_a_second_run_in_the_other_language_writes_the_same_tables_to_the_byte(pages):
+    """Two runs, each with its own draws: nothing depends on the run or on the language."""
     for name in pages["en"].tables:
-        english, chinese = pages["en"].table(name), pages["zh"].table(name)
-        numbers = [t.select_dtypes("number").to_numpy(float) for t in (english, chinese)]
-        np.testing.assert_array_equal(*numbers)
+        files = [pages[language].folder / "tables" / f"{name}.csv" for language in ("en", "zh")]
+        assert files[0].read_bytes() == files[1].read_bytes(), name
+    assert list(pages["en"].sentences) == list(pages["zh"].sentences)
     assert "→" in pages["zh"].record["headline"]
-
-
-def test_a_second_run_is_the_same_to_the_byte(pages, tmp_path):
-    again = run_page(demo_workspace(tmp_path), tmp_path / "page")
-    for path in sorted(again.folder.rglob("*.*")):
-        if path.suffix != ".parquet":
-            there = pages["en"].folder / path.relative_to(again.folder)
-            assert path.read_bytes() == there.read_bytes(), path.name
 
 
 def test_what_a_workspace_lacks_is_left_out_with_a_sentence(pages):
