@@ -217,6 +217,18 @@ def test_long_logs_are_counted_in_parts(monkeypatch):
     pd.testing.assert_frame_equal(whole.members, parts.members.sort_index(), check_categorical=False)
 
 
+def test_counts_without_members():
+    log = random_log(6)
+    whole = count(log, window="10 seconds")
+    for table in (log, ibis.duckdb.connect().create_table("log", log)):
+        alone = count(table, window="10 seconds", keep_members=False)
+        pd.testing.assert_frame_equal(alone.table, whole.table)
+        with pytest.raises(ConfigError, match="without ids"):
+            alone.who("A")
+    with pytest.raises(ConfigError, match="belong to members"):
+        count(log, by="colour", keep_members=False)
+
+
 @pytest.mark.parametrize("unit", ["us", "ms", "s"])
 def test_keys_that_fit_into_no_number_are_sorted_too(unit):
     """Microseconds of centuries and ids leave no room in 64 bits."""

@@ -55,19 +55,25 @@ def midnight(day: Any, *, after: bool = False) -> int | None:
 
 
 def count_members(
-    events: EventArrays, rules: Rules, span: Span, *, attributes: Sequence[str], attribution: str
+    events: EventArrays,
+    rules: Rules,
+    span: Span,
+    *,
+    attributes: Sequence[str],
+    attribution: str,
+    with_ids: bool = True,
 ) -> tuple[pd.DataFrame, int]:
-    """Members of these events, and how many entities an exclusion took out."""
+    """Members of these events, and how many entities an exclusion took out; unless with ids, unnamed."""
     parts, n_left = _judged(events, rules, span)
     frames = [
-        _frame(some, found, rules, attributes, attribution).assign(judged=judged)
+        _frame(some, found, rules, attributes, attribution, with_ids).assign(judged=judged)
         for some, found, judged in parts
     ]
     members = pd.concat(frames) if len(frames) > 1 else frames[0]
     if rules.attempts:
         entered = members["at_0"].to_numpy("datetime64[us]").astype(np.int64)
         members = members.assign(judged=span.is_mature(entered))[span.inside(entered)]
-    return members.sort_index(kind="stable"), n_left
+    return members.sort_index(kind="stable") if with_ids else members, n_left
 
 
 def _judged(
@@ -96,7 +102,12 @@ def _judged(
 
 
 def _frame(
-    events: EventArrays, found: Furthest, rules: Rules, attributes: Sequence[str], attribution: str
+    events: EventArrays,
+    found: Furthest,
+    rules: Rules,
+    attributes: Sequence[str],
+    attribution: str,
+    with_ids: bool,
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {"furthest": found.furthest}
     for k in range(len(rules.steps)):
@@ -104,4 +115,5 @@ def _frame(
         columns[f"at_{k}"] = np.where(rows == NONE, NO_TIME, events.time[rows]).view("datetime64[us]")
     for name in attributes:
         columns[name] = attribute_at(events, found, rules, name, attribution)
-    return pd.DataFrame(columns, index=events.ids[found.entity].astype(str).rename("entity_id"))
+    index = events.ids[found.entity].astype(str).rename("entity_id") if with_ids else None
+    return pd.DataFrame(columns, index=index)

@@ -42,13 +42,23 @@ def refuse_missing_columns(rows: pd.DataFrame | ir.Table, wanted: Sequence[str])
 
 
 def read_parts(
-    rows: pd.DataFrame | ir.Table, rules: Rules, *, entity: str, attributes: Sequence[str] = ()
+    rows: pd.DataFrame | ir.Table,
+    rules: Rules,
+    *,
+    entity: str,
+    attributes: Sequence[str] = (),
+    with_ids: bool = True,
 ) -> Iterator[Columns]:
-    """Give the columns of the events that matter, unsorted, a part of the entities at a time."""
+    """Give the columns of the events that matter, unsorted, a part of the entities at a time.
+
+    Without ids, texts stay in DuckDB: its 64-bit hash tells entities apart.
+    """
     if isinstance(rows, pd.DataFrame):
         yield _from_frame(rows, rules, entity, attributes)
         return
     chosen = _select(rows, rules, entity, attributes)
+    if not (with_ids or chosen.who.type().is_integer()):
+        chosen = chosen.mutate(who=chosen.who.hash())
     n_rows = int(rows.count().to_pyarrow().as_py())
     n_parts = max(-(-n_rows // LARGE), 1)
     part = (chosen.who.hash() % n_parts).abs()
@@ -125,7 +135,7 @@ def _numbered(ids: np.ndarray) -> tuple[pd.Index, np.ndarray]:
     if len(ids) and (low := int(ids.min())) >= 0 and int(ids.max()) - low < 4 * len(ids):
         return pd.RangeIndex(low, int(ids.max()) + 1), ids - low if low else ids
     who, found = pd.factorize(ids)
-    return pd.Index(found), who
+    return pd.Index(found, dtype=found.dtype), who
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
