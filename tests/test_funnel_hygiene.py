@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = ["Lead", "Proposal", "Won"]
 AT = "2025-06-30"
 COLUMNS = ["id", "stage", "at", "owner", "amount", "phone", "email", "account"]
-# 1 and 2 are one prospect by phone, 2 and 3 by e-mail; 4 comes 31 days after 1; 5 has no key that counts.
+# 1 and 2 are one inquirer by phone, 2 and 3 by e-mail; 4 comes 31 days after 1; 5 has no key that counts.
 STEPS = pd.DataFrame(
     [
         ("1", "Lead", "2025-01-01 09:00", "ann", 100.0, "+86 138-0013-8001", "A@x.example", None),
@@ -67,7 +67,7 @@ def duplicates(pipeline):
 # Duplicates ----------------------------------------------------------------------------------------------
 
 
-def test_one_prospect_by_phone_and_mail_is_found_once(duplicates):
+def test_one_inquirer_by_phone_and_mail_is_found_once(duplicates):
     table = duplicates.table.sort_index()
     assert table["duplicate_of"].to_dict() == {"2": "1", "3": "1"}
     assert table["days_apart"].tolist() == [7, 31]
@@ -87,8 +87,8 @@ def test_within_counts_from_the_record_before_and_its_last_day_is_inside(pipelin
     assert days == {6: 0, 7: 1, 23: 1, 24: 2, 34: 3}
 
 
-def test_the_effect_counts_each_prospect_once(duplicates):
-    effect = duplicates.effect[["recorded", "prospects"]]
+def test_the_effect_counts_each_inquirer_once(duplicates):
+    effect = duplicates.effect[["recorded", "counted_once"]]
     assert effect.T.to_dict("list") == {
         "entrants": [7, 5],
         "Proposal": [4, 3],
@@ -96,7 +96,7 @@ def test_the_effect_counts_each_prospect_once(duplicates):
         "lost": [1, 0],
         "open": [4, 3],
     }
-    assert duplicates.effect.loc["won", "of_entrants_prospects"] == pytest.approx(0.4)
+    assert duplicates.effect.loc["won", "of_counted_once"] == pytest.approx(0.4)
     closed = effect.loc[["won", "lost", "open"]].sum()
     assert closed.tolist() == effect.loc["entrants"].tolist()
 
@@ -121,10 +121,10 @@ def test_the_stages_are_left_out_where_they_are_not_known():
     found = crm.read_pipeline(deals, columns=columns, shape="current stage", stages=STAGES, snapshot_at=AT)
     effect = crm.funnel.duplicate_opportunities(found).effect
     assert list(effect.index) == ["entrants", "won", "lost", "open"]
-    assert effect["prospects"].tolist() == [1, 0, 1, 0]
+    assert effect["counted_once"].tolist() == [1, 0, 1, 0]
 
 
-def test_several_owners_of_one_prospect(duplicates):
+def test_several_owners_of_one_inquirer(duplicates):
     found = crm.funnel.several_owners(duplicates)
     assert set(found.table.index) == {"2", "3"}
     assert found.table["amount_of_first"].tolist() == [100.0, 100.0]
@@ -141,7 +141,7 @@ def test_the_order_of_the_rows_changes_nothing(duplicates):
 def test_nobody_is_a_duplicate_where_there_is_one():
     found = crm.funnel.duplicate_opportunities(pipeline_of(STEPS.head(2)))
     assert (len(found.table), found.summary["share"].tolist()) == (0, [0.0])
-    assert (found.effect["recorded"] == found.effect["prospects"]).all()
+    assert (found.effect["recorded"] == found.effect["counted_once"]).all()
 
 
 def test_without_a_key_duplicates_are_refused():

@@ -1,4 +1,4 @@
-"""The same prospect entered twice: which records, by whom, and what that does to the counts."""
+"""The same inquirer entered twice: which records, by whom, and what that does to the counts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from crm_analysis.workspace import parse_length
 
 @dataclass(frozen=True)
 class Duplicates(Listed):
-    """Second records of prospects.
+    """Second records of inquirers.
 
-    table : index opportunity_id; duplicate_of (the first record of the prospect), days_apart (from it), by
+    table : index opportunity_id; duplicate_of (the first record of the inquirer), days_apart (from it), by
         ("phone", "email" or "phone and email"), outcome, outcome_of_first, first_was_open (on the day the
         second was made); where mapped, owner and owner_before (of the first), amount_of_first and
-        value_at_stake: two quotes for one prospect.
+        value_at_stake: two quotes for one inquirer.
     effect : index what ("entrants", each further stage but the last, "won", "lost", "open"); recorded
-        (opportunities), prospects (each counted once: as far as any of its records came, won if any is, else
-        open if any is), and of_entrants_recorded, of_entrants_prospects, their shares. Stages only where the
+        (opportunities), counted_once (each inquirer: as far as any of its records came, won if any is, else
+        open if any is), and of_recorded, of_counted_once, their shares of the entrants. Stages only where the
         furthest one of all is known.
     """
 
@@ -38,7 +38,7 @@ def duplicate_opportunities(pipeline: Pipeline, *, within: str = "30 days") -> D
 
     Parameters
     ----------
-    within : a record belongs to the prospect of the record before it with the same telephone or address, if
+    within : a record belongs to the inquirer of the record before it with the same telephone or address, if
         it was created at most so long after it; later it is a new inquiry.
 
     Raises
@@ -52,18 +52,18 @@ def duplicate_opportunities(pipeline: Pipeline, *, within: str = "30 days") -> D
     if not len(keys.columns):
         raise ConfigError("duplicates: the pipeline has neither phone nor email; map one of them")
     links = _links(deals, keys, parse_length(within))
-    prospect = _prospects(links, len(deals))
-    table = _table(deals, prospect, links)
+    inquirer = _inquirers(links, len(deals))
+    table = _table(deals, inquirer, links)
     known = pipeline.furthest_known
     return Duplicates(
         table,
         summed(("duplicate opportunities", table, len(deals))),
-        _effect(deals, prospect, pipeline.stages if known else ()),
+        _effect(deals, inquirer, pipeline.stages if known else ()),
     )
 
 
 def several_owners(duplicates: Duplicates) -> Listed:
-    """Prospects whom several sales people pursue: second records with another owner than the first.
+    """Inquirers whom several sales people pursue: second records with another owner than the first.
 
     Raises
     ------
@@ -97,8 +97,8 @@ def _days(deals: pd.DataFrame, places: np.ndarray) -> np.ndarray:
     return days
 
 
-def _prospects(links: dict[str, tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
-    """Place of the first record of each record's prospect: records that are linked, by whatever key."""
+def _inquirers(links: dict[str, tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
+    """Place of the first record of each record's inquirer: records that are linked, by whatever key."""
     later, before = (np.concatenate([pairs[end] for pairs in links.values()]) for end in (0, 1))
     graph = coo_array((np.ones(len(later)), (later, before)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
@@ -109,10 +109,10 @@ def _prospects(links: dict[str, tuple[np.ndarray, np.ndarray]], n: int) -> np.nd
 
 
 def _table(
-    deals: pd.DataFrame, prospect: np.ndarray, links: dict[str, tuple[np.ndarray, np.ndarray]]
+    deals: pd.DataFrame, inquirer: np.ndarray, links: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> pd.DataFrame:
-    places = np.flatnonzero(prospect != np.arange(len(deals)))
-    again, first = deals.iloc[places], deals.iloc[prospect[places]]
+    places = np.flatnonzero(inquirer != np.arange(len(deals)))
+    again, first = deals.iloc[places], deals.iloc[inquirer[places]]
     linked = {name: np.isin(places, later) for name, (later, _) in links.items()}
     by = [" and ".join(name for name, is_so in zip(linked, row, strict=True) if is_so)
           for row in np.column_stack(list(linked.values()))]  # fmt: skip
@@ -133,17 +133,17 @@ def _table(
     return stake(pd.DataFrame(columns, index=again.index), deals)
 
 
-def _effect(deals: pd.DataFrame, prospect: np.ndarray, stages: tuple[str, ...]) -> pd.DataFrame:
-    """Counts of the records, and of the prospects behind them."""
-    by_prospect = deals.groupby(prospect)
-    furthest = by_prospect["furthest_stage_number"].max()
-    counts: dict[str, tuple[int, int]] = {"entrants": (len(deals), len(by_prospect))}
+def _effect(deals: pd.DataFrame, inquirer: np.ndarray, stages: tuple[str, ...]) -> pd.DataFrame:
+    """Counts of the records, and of the inquirers behind them."""
+    by_inquirer = deals.groupby(inquirer)
+    furthest = by_inquirer["furthest_stage_number"].max()
+    counts: dict[str, tuple[int, int]] = {"entrants": (len(deals), len(by_inquirer))}
     for number, stage in enumerate(stages[1:-1], start=1):
         recorded = (deals["furthest_stage_number"] >= number).sum()
         counts[stage] = int(recorded), int((furthest >= number).sum())
-    best = deals["outcome"].map({"lost": 0, "open": 1, "won": 2}).groupby(prospect).max()
+    best = deals["outcome"].map({"lost": 0, "open": 1, "won": 2}).groupby(inquirer).max()
     for rank, outcome in ((2, "won"), (0, "lost"), (1, "open")):
         counts[outcome] = int((deals["outcome"] == outcome).sum()), int((best == rank).sum())
-    table = pd.DataFrame(counts, index=["recorded", "prospects"]).T.rename_axis("what")
+    table = pd.DataFrame(counts, index=["recorded", "counted_once"]).T.rename_axis("what")
     shares = table / max(len(deals), 1) if deals.empty else table / table.loc["entrants"]
-    return table.assign(of_entrants_recorded=shares["recorded"], of_entrants_prospects=shares["prospects"])
+    return table.assign(of_recorded=shares["recorded"], of_counted_once=shares["counted_once"])
