@@ -128,6 +128,36 @@ def test_a_naive_comparison_is_a_choice_and_no_effect(name):
     assert truth.loc["2025 spring coupon", "extra_profit"] == 0
 
 
+def test_the_naive_comparison_by_hand():
+    """Two contacted, two never chosen; what was bought in 100 days before is brought to a window of 10."""
+    contacts = pd.DataFrame(
+        {
+            "campaign": "c",
+            "customer_id": ["1", "2"],
+            "treated": [True, False],
+            "sent_at": pd.Timestamp("2024-06-01"),
+        }
+    )
+    bought = [
+        ("1", "2024-05-01", 100),
+        ("1", "2024-06-05", 50),
+        ("2", "2024-05-30", 7),
+        ("2", "2024-06-10", 20),
+    ]
+    bought += [
+        ("8", "2024-04-01", 40),
+        ("8", "2024-06-02", 4),
+        ("9", "2023-01-01", 9),
+        ("7", "2024-06-03", 999),
+    ]
+    orders = pd.DataFrame(bought, columns=["customer_id", "occurred_at", "amount"])
+    row = measured(contacts, orders, window="10 days", before="100 days").naive.loc["c"]
+    assert (row["n_targeted"], row["n_untargeted"]) == (1, 2)
+    assert (row["targeted"], row["untargeted"], row["naive"]) == (50, 2, 48)
+    assert row["already_before"] == pytest.approx((100 - 20) * 10 / 100)
+    assert row["against_control"] == 30
+
+
 def test_spans_add_up_and_totals_are_those_of_the_log():
     effects, _ = firm("a")
     for effect in list(effects)[:3]:

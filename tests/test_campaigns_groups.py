@@ -125,6 +125,13 @@ def test_the_range_of_the_wasted_share_holds_the_truth():
     assert held >= 232
 
 
+def test_cells_of_spend_are_judged_together():
+    cells = pd.DataFrame({"cost": [1.0, 1, 2], "after_cost": [-5.0, 5, -5], "p_cost": [0.03, 0.03, 0.001]})
+    wasted = wasted_share(cells)
+    assert (wasted.share_below, wasted.share_above, wasted.share_unclear) == (0.5, 0, 0.5)
+    assert wasted.cells["p_cost_holm"].tolist() == pytest.approx([0.06, 0.06, 0.003])
+
+
 def test_effects_of_groups_are_drawn_in_by_what_is_not_known_of_them():
     alike = [Welch(10.0, 5.0, 50), Welch(12.0, 5.0, 50), Welch(8.0, 5.0, 50)]
     assert heterogeneity(alike)[1] == 0
