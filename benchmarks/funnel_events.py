@@ -30,7 +30,6 @@ import duckdb
 import ibis
 import pandas as pd
 
-from crm_analysis.funnel.counting.event_arrays import sort_events
 from crm_analysis.funnel.counting.event_counts import count_events
 from crm_analysis.funnel.counting.event_members import Span, count_members
 from crm_analysis.funnel.counting.event_reading import read_parts
@@ -93,7 +92,7 @@ class Ours:
         )
         self.table, self.window = reading(path), window
         parts = read_parts(self.table, self.rules, entity="entity_id", with_ids=self.members)
-        self.sorted = [sort_events(*part) for part in parts]
+        self.sorted = [half.sorted() for part in parts for half in part.halves()]
 
     def from_file(self) -> list[int]:
         """Load and count."""

@@ -211,7 +211,7 @@ def test_long_logs_are_counted_in_parts(monkeypatch):
     log = random_log(5, n=300)
     whole = count(log, window="10 seconds", by="colour")
     monkeypatch.setattr("crm_analysis.funnel.counting.event_reading.LARGE", 100)
-    monkeypatch.setattr("crm_analysis.funnel.counting.event_arrays.WORTH_TWO", 10)
+    monkeypatch.setattr("crm_analysis.funnel.counting.event_reading.WORTH_TWO", 10)
     parts = count(ibis.duckdb.connect().create_table("log", log), window="10 seconds", by="colour")
     pd.testing.assert_frame_equal(whole.table, parts.table)
     pd.testing.assert_frame_equal(whole.members, parts.members.sort_index(), check_categorical=False)

@@ -9,8 +9,6 @@ import pandas as pd
 
 # Events that are no step and no exclusion.
 OTHER = 0
-# Fewer events are counted before a second thread has started.
-WORTH_TWO = 200_000
 
 
 @dataclass(frozen=True)
@@ -43,19 +41,6 @@ class EventArrays:
         """Some of the events, entities keeping their numbers."""
         values = {name: values[kept] for name, values in self.values.items()}
         return EventArrays(self.ids, self.entity[kept], self.time[kept], self.code[kept], values)
-
-    def halves(self) -> list[EventArrays]:
-        """Cut in two where one entity ends and the next begins, for two processors."""
-        if len(self) < WORTH_TWO:
-            return [self]
-        who = int(self.entity[len(self) // 2])
-        cut = int(np.searchsorted(self.entity, who))
-        return [self._cut(slice(0, cut), slice(0, who)), self._cut(slice(cut, None), slice(who, None))]
-
-    def _cut(self, rows: slice, who: slice) -> EventArrays:
-        values = {name: values[rows] for name, values in self.values.items()}
-        entity = self.entity[rows] - who.start
-        return EventArrays(self.ids[who], entity, self.time[rows], self.code[rows], values)
 
 
 def sort_events(

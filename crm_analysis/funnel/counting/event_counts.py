@@ -16,10 +16,10 @@ import pandas as pd
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel.counting.attribution import FIRST_STEP, attributed_step
 from crm_analysis.funnel.counting.counts import StageCounts, assemble
-from crm_analysis.funnel.counting.event_arrays import EventArrays, sort_events
 from crm_analysis.funnel.counting.event_members import ONE_DAY, Span, count_members, span_of
 from crm_analysis.funnel.counting.event_reading import (
     NEEDED,
+    EventColumns,
     count_names,
     read_parts,
     refuse_absent,
@@ -216,15 +216,15 @@ def _in_memory(
     n_events = np.zeros(len(rules.names), dtype=np.int64)
     found: list[tuple[pd.DataFrame, int]] = []
 
-    def count(events: EventArrays) -> tuple[pd.DataFrame, int]:
+    def count(events: EventColumns) -> tuple[pd.DataFrame, int]:
         return count_members(
-            events, rules, span, attributes=attributes, attribution=attribution, with_ids=with_ids
+            events.sorted(), rules, span, attributes=attributes, attribution=attribution, with_ids=with_ids
         )
 
     with ThreadPoolExecutor(2) as pool:
         for columns in read_parts(rows, rules, entity=entity, attributes=attributes, with_ids=with_ids):
             n_events += count_names(columns, rules)
-            found += pool.map(count, sort_events(*columns).halves())
+            found += pool.map(count, columns.halves())
     if absent := [name for name, n in zip(rules.names, n_events, strict=True) if not n and name not in known]:
         refuse_absent(rows, absent)
     members = pd.concat([part for part, _ in found]) if len(found) > 1 else found[0][0]

@@ -7,6 +7,7 @@ be counted by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ibis.expr.types as ir
@@ -14,14 +15,53 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from crm_analysis.doors.transactions.hashes import hash_of
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.counting.event_arrays import OTHER
+from crm_analysis.funnel.counting.event_arrays import OTHER, EventArrays, sort_events
 from crm_analysis.funnel.counting.event_rules import Rules, refuse_unknown
 
 NEEDED = ("event", "occurred_at")
 # Rows that are in memory at once.
 LARGE = 20_000_000
-Columns = tuple[pd.Index, np.ndarray, np.ndarray, np.ndarray, dict[str, pd.Categorical]]
+# Fewer events are counted before a second thread has started.
+WORTH_TWO = 200_000
+
+
+@dataclass(frozen=True)
+class EventColumns:
+    """Events in the order of the source.
+
+    ids : of the entities, in the order of their numbers; None where `who` holds hashes and no numbers.
+    who, time, code, values : of each event, as in `EventArrays`.
+    """
+
+    ids: pd.Index | None
+    who: np.ndarray
+    time: np.ndarray
+    code: np.ndarray
+    values: dict[str, pd.Categorical]
+
+    def halves(self) -> list[EventColumns]:
+        """Part the entities in two, for two processors."""
+        if len(self.who) < WORTH_TWO:
+            return [self]
+        odd = (self.who & np.asarray(1, self.who.dtype)).astype(bool)
+        return [self._half(np.flatnonzero(odd == parity), parity) for parity in (0, 1)]
+
+    def _half(self, rows: np.ndarray, parity: int) -> EventColumns:
+        values = {name: values[rows] for name, values in self.values.items()}
+        who, time, code = self.who[rows], self.time[rows], self.code[rows]
+        if self.ids is None:
+            return EventColumns(None, who, time, code, values)
+        return EventColumns(self.ids[parity::2], who >> 1, time, code, values)
+
+    def sorted(self) -> EventArrays:
+        """Number entities where they have no numbers yet, and sort."""
+        ids, who = self.ids, self.who
+        if ids is None:
+            who, found = pd.factorize(who)
+            ids = pd.RangeIndex(len(found))
+        return sort_events(ids, who, self.time, self.code, self.values)
 
 
 def rows_of(events: Any) -> pd.DataFrame | ir.Table:
@@ -48,7 +88,7 @@ def read_parts(
     entity: str,
     attributes: Sequence[str] = (),
     with_ids: bool = True,
-) -> Iterator[Columns]:
+) -> Iterator[EventColumns]:
     """Give the columns of the events that matter, unsorted, a part of the entities at a time.
 
     Without ids, texts stay in DuckDB: its 64-bit hash tells entities apart.
@@ -57,19 +97,20 @@ def read_parts(
         yield _from_frame(rows, rules, entity, attributes)
         return
     chosen = _select(rows, rules, entity, attributes)
-    if not (with_ids or chosen.who.type().is_integer()):
-        chosen = chosen.mutate(who=chosen.who.hash())
+    hashed = not (with_ids or chosen.who.type().is_integer())
+    if hashed:
+        chosen = chosen.mutate(who=hash_of(chosen.who))
     n_rows = int(rows.count().to_pyarrow().as_py())
     n_parts = max(-(-n_rows // LARGE), 1)
-    part = (chosen.who.hash() % n_parts).abs()
+    part = hash_of(chosen.who) % n_parts
     for k in range(n_parts):
         some = chosen if n_parts == 1 else chosen.filter(part == k)
-        yield _columns(some.to_pyarrow(), attributes)
+        yield _columns(some.to_pyarrow(), attributes, hashed=hashed)
 
 
-def count_names(columns: Columns, rules: Rules) -> np.ndarray:
+def count_names(columns: EventColumns, rules: Rules) -> np.ndarray:
     """How many events of each name there are."""
-    return np.bincount(columns[3], minlength=len(rules.names) + 1)[1:]
+    return np.bincount(columns.code, minlength=len(rules.names) + 1)[1:]
 
 
 def refuse_absent(rows: pd.DataFrame | ir.Table, absent: Sequence[str]) -> None:
@@ -83,7 +124,7 @@ def refuse_absent(rows: pd.DataFrame | ir.Table, absent: Sequence[str]) -> None:
     refuse_unknown(absent, present)
 
 
-def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Sequence[str]) -> Columns:
+def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Sequence[str]) -> EventColumns:
     moments = rows["occurred_at"]
     if not pd.api.types.is_datetime64_any_dtype(moments):
         raise DataError(
@@ -101,7 +142,7 @@ def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Seque
         moments = moments.dt.tz_convert(None)
     time = moments[kept].to_numpy("datetime64[us]").astype(np.int64)
     values = {name: _categories(rows[name][kept]) for name in attributes}
-    return pd.Index(ids), who, time, code[kept], values
+    return EventColumns(pd.Index(ids), who, time, code[kept], values)
 
 
 def _select(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> ir.Table:
@@ -116,18 +157,21 @@ def _select(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]
     return chosen if rules.reads_all else chosen.filter(chosen.code != OTHER)
 
 
-def _columns(found: pa.Table, attributes: Sequence[str]) -> Columns:
+def _columns(found: pa.Table, attributes: Sequence[str], *, hashed: bool) -> EventColumns:
     if nulls := sum(found[name].null_count for name in ("who", "time", "code")):
         raise DataError(f"funnel: {nulls} values are missing; set such rows aside with crm.read_events")
     time, code = _joined(found["time"].cast(pa.int64())), _joined(found["code"]).astype(np.uint8)
-    if pa.types.is_integer(found.schema.field("who").type):
+    ids: pd.Index | None = None
+    if hashed:
+        who = _joined(found["who"])
+    elif pa.types.is_integer(found.schema.field("who").type):
         ids, who = _numbered(_joined(found["who"]))
     else:
         encoded = _one(found["who"]).dictionary_encode()
         who = encoded.indices.to_numpy(zero_copy_only=False)
         ids = pd.Index(encoded.dictionary.to_pandas())
     values = {name: _categories(found[name].to_pandas()) for name in attributes}
-    return ids, who, time, code, values
+    return EventColumns(ids, who, time, code, values)
 
 
 def _numbered(ids: np.ndarray) -> tuple[pd.Index, np.ndarray]:
