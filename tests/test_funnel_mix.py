@@ -8,6 +8,7 @@ import pytest
 from counted import counted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel import compare, count_stages, mix
@@ -64,6 +65,31 @@ def test_all_parts_add_up_to_the_gap(firms):
         swapped = mix(*pair[::-1])
         assert [getattr(swapped, t) for t in TOTALS] == pytest.approx([-getattr(found, t) for t in TOTALS])
         assert swapped.odds_ratio.ratio == pytest.approx(1 / found.odds_ratio.ratio)
+
+
+def test_one_segment_is_the_comparison_by_owner():
+    """Everybody in one segment, few owners of unequal size: the gap's interval is that of `compare`."""
+    rng = np.random.default_rng(21)
+    owner = np.repeat(["O1", "O2", "O3", "O4"], [300, 200, 100, 50])
+    wins = np.array([0.5, 0.2, 0.6, 0.3])[np.repeat(range(4), [300, 200, 100, 50])]
+    pair = [
+        counted(
+            (rng.random(650) < wins * factor).astype(int), stages=["Lead", "Won"], owner=owner, segment="x"
+        )
+        for factor in (1, 0.6)
+    ]
+    found, gap = mix(*pair), compare(*pair, per="1000 entrants")
+    assert (found.gap_low, found.gap_high) == pytest.approx((gap.gap_low, gap.gap_high), rel=1e-4)
+    assert (found.rate_low, found.mix) == (pytest.approx(found.gap_low, rel=1e-4), 0)
+    ratio = found.odds_ratio
+    # The interval of the firms' log odds, by owner: d log odds = d log rate / (1 - rate).
+    spreads = [
+        gap.log_covariance[i].iloc[1, 1] / (1 - gap.factors[firm].iloc[1]) ** 2 for i, firm in enumerate("ab")
+    ]
+    df = sum(spreads) ** 2 / sum(s**2 / d for s, d in zip(spreads, gap.degrees, strict=True))
+    assert math.log(ratio.high / ratio.ratio) == pytest.approx(
+        student.ppf(0.975, df) * math.sqrt(sum(spreads)), rel=1e-3
+    )
 
 
 def test_owners_widen_the_intervals_of_rates(firms):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError
+from crm_analysis.funnel.comparing.clusters import Clustered
 from crm_analysis.funnel.comparing.gap import Gap
 from crm_analysis.funnel.comparing.intervals import Parts, delta
 from crm_analysis.funnel.comparing.sides import Side
@@ -85,9 +86,8 @@ def _side(gap: Gap, i: int) -> Side:
     return Side(
         factors=factors,
         smoothed=smoothed,
-        log_variance=np.diag(covariance),
+        ways=(Clustered(covariance, gap.degrees[i]),),
         covariance=covariance,
-        df=gap.degrees[i],
         entrants=gap.n_entrants[i],
         n_rates=n_rates,
     )

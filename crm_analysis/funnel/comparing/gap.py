@@ -41,8 +41,9 @@ class Gap:
         (a - b) with low and high (Newcombe), z, p, p_holm (score test, adjusted by Holm for the number of
         transitions), smallest_visible (the difference that would have been seen with a probability of 80%),
         design_effect_a, design_effect_b (variance of the rate over that of independent opportunities: the
-        intervals and tests are those of so many times fewer). Rates and differences are missing where
-        nobody entered the stage before; the intervals then say that nothing is known.
+        interval and the test of the difference are those of so many times fewer; 1 where that of independent
+        ones is the wider). Rates and differences are missing where nobody entered the stage before; the
+        intervals then say that nothing is known.
     pairs : index `transition`, a row for each two neighbouring transitions taken as one ("Lead to
         Proposal"): first, second (their contributions), opposite (they have opposite signs), contribution,
         low, high, share of the two together, n_a, rate_a, n_b, rate_b, difference, difference_low,

@@ -18,56 +18,82 @@ Parts = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Delta:
-    """Parts of two firms' factors, with what each firm adds to their covariance.
+    """Parts of two firms' factors, with the jacobians of the parts by the logarithms of a firm's factors.
 
-    jacobians : of the parts by the logarithms of a firm's factors, shape (n_parts, n_factors).
-    covariances, independent : of those logarithms; of independent opportunities.
+    Opportunities are independent, or hang together in clusters: of the intervals that follow, the wider one
+    counts. That of clusters has a t quantile, since its width is learnt from few.
     """
 
     values: np.ndarray
     jacobians: tuple[np.ndarray, np.ndarray]
-    covariances: tuple[np.ndarray, np.ndarray]
-    independent: tuple[np.ndarray, np.ndarray]
-    dfs: tuple[float, float]
+    sides: tuple[Side, Side]
     level: float
 
     @property
     def covariance(self) -> np.ndarray:
-        """Covariance of the parts; shape (n_parts, n_parts)."""
-        pairs = zip(self.jacobians, self.covariances, strict=True)
-        return np.sum([jacobian @ c @ jacobian.T for jacobian, c in pairs], axis=0)
+        """Covariance of the parts, nowhere below that of either way; shape (n_parts, n_parts)."""
+        pairs = zip(self.jacobians, self.sides, strict=True)
+        return np.sum([jacobian @ side.covariance @ jacobian.T for jacobian, side in pairs], axis=0)
 
     def design_effect(self, weights: np.ndarray) -> float:
         """Variance of a weighted sum over that of independent opportunities; 1 where it is fixed."""
-        alone = sum(_variances(weights, self.jacobians, self.independent))
-        return self.spread(weights)[0] / alone if alone > 0 else 1.0
+        alone, *others = (variance for variance, _ in self._spreads(weights))
+        return max([alone, *others]) / alone if alone > 0 else 1.0
 
-    def spread(self, weights: np.ndarray) -> tuple[float, float]:
-        """Variance of a weighted sum of the parts, and its degrees of freedom."""
-        variances = _variances(weights, self.jacobians, self.covariances)
-        return sum(variances), pooled_degrees(variances, self.dfs)
+    def degrees(self, weights: np.ndarray) -> float:
+        """Degrees of freedom of the interval of a weighted sum."""
+        return max(self._spreads(weights), key=lambda spread: self._half(*spread))[1]
 
     def ends(self, weights: np.ndarray) -> tuple[float, float]:
         """Interval of a weighted sum of the parts."""
-        variance, df = self.spread(weights)
-        middle, half = float(self.values @ weights), t_quantile(self.level, df=df) * math.sqrt(variance)
+        middle = float(self.values @ weights)
+        half = max(self._half(*spread) for spread in self._spreads(weights))
         return middle - half, middle + half
 
     def p(self, weights: np.ndarray) -> float:
         """Two-sided p of a weighted sum of the parts being 0."""
-        variance, df = self.spread(weights)
-        return t_test(float(self.values @ weights) / math.sqrt(variance), df=df) if variance > 0 else 1.0
+        middle = float(self.values @ weights)
+        spreads = self._spreads(weights)
+        return max(t_test(middle / math.sqrt(v), df=df) if v > 0 else 1.0 for v, df in spreads)
 
     def share_ends(self, k: int) -> tuple[float, float]:
         """Interval of part k's share of the sum of all, which must be clear (Fieller)."""
-        covariance = self.covariance
-        _, df = self.spread(np.ones(len(self.values)))
-        z2 = t_quantile(self.level, df=df) ** 2
+        everything = np.ones(len(self.values))
+        dfs = [df for _, df in self._spreads(everything)]
         part, gap = float(self.values[k]), float(self.values.sum())
-        square = gap**2 - z2 * covariance.sum()
-        cross = part * gap - z2 * covariance[k].sum()
-        half = math.sqrt(max(cross**2 - square * (part**2 - z2 * covariance[k, k]), 0.0))
-        return float((cross - half) / square), float((cross + half) / square)
+        found = [
+            _fieller(part, gap, covariance, k, t_quantile(self.level, df=df) ** 2)
+            for covariance, df in zip(self._covariances(), dfs, strict=True)
+        ]
+        return _wider(found)
+
+    def _covariances(self) -> list[np.ndarray]:
+        """Covariance of the parts in each way."""
+        (j_a, j_b), (a, b) = self.jacobians, self.sides
+        return [
+            j_a @ x.covariance @ j_a.T + j_b @ y.covariance @ j_b.T
+            for x, y in zip(a.ways, b.ways, strict=True)
+        ]
+
+    def _spreads(self, weights: np.ndarray) -> list[tuple[float, float]]:
+        """Variance of a weighted sum in each way, and its degrees of freedom."""
+        moves = [weights @ jacobian for jacobian in self.jacobians]
+        found = []
+        for pair in zip(*(side.ways for side in self.sides), strict=True):
+            parts = [max(float(m @ way.covariance @ m), 0.0) for m, way in zip(moves, pair, strict=True)]
+            found.append((sum(parts), pooled_degrees(parts, [way.df for way in pair])))
+        return found
+
+    def _half(self, variance: float, df: float) -> float:
+        return t_quantile(self.level, df=df) * math.sqrt(variance)
+
+
+def _fieller(part: float, gap: float, covariance: np.ndarray, k: int, z2: float) -> tuple[float, float]:
+    """Shares s for which part - s * gap may be 0; finite, since the gap may not."""
+    square = gap**2 - z2 * covariance.sum()
+    cross = part * gap - z2 * covariance[k].sum()
+    half = math.sqrt(max(cross**2 - square * (part**2 - z2 * covariance[k, k]), 0.0))
+    return float((cross - half) / square), float((cross + half) / square)
 
 
 def delta(parts: Parts, a: Side, b: Side, *, level: float) -> Delta:
@@ -76,22 +102,7 @@ def delta(parts: Parts, a: Side, b: Side, *, level: float) -> Delta:
     moves = np.exp(np.vstack([np.eye(n), -np.eye(n)]) * step)
     by_a, by_b = parts(a.smoothed * moves, b.smoothed), parts(a.smoothed, b.smoothed * moves)
     jacobians = [((moved[:n] - moved[n:]) / (2 * step)).T for moved in (by_a, by_b)]
-    return Delta(
-        values=parts(a.factors, b.factors) + 0.0,
-        jacobians=(jacobians[0], jacobians[1]),
-        covariances=(a.covariance, b.covariance),
-        independent=(np.diag(a.log_variance), np.diag(b.log_variance)),
-        dfs=(a.df, b.df),
-        level=level,
-    )
-
-
-def _variances(
-    weights: np.ndarray, jacobians: tuple[np.ndarray, np.ndarray], covariances: tuple[np.ndarray, np.ndarray]
-) -> list[float]:
-    """What each firm adds to the variance of a weighted sum."""
-    moves = [weights @ jacobian for jacobian in jacobians]
-    return [max(float(m @ c @ m), 0.0) for m, c in zip(moves, covariances, strict=True)]
+    return Delta(parts(a.factors, b.factors) + 0.0, (jacobians[0], jacobians[1]), (a, b), level)
 
 
 @dataclass(frozen=True, eq=False)

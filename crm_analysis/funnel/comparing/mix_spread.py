@@ -48,13 +48,16 @@ class Ends:
         return low, high
 
     def _half(self, function: Function) -> np.ndarray:
+        """Half the width of each interval: the widest of all ways that opportunities may hang together."""
         jacobians = jacobian(function, self.a.smoothed(), self.b.smoothed())
-        found = [variances(cells, j) for cells, j in zip((self.a, self.b), jacobians, strict=True)]
-        dfs = [df for _, df in found]
-        pairs = zip(*(variance for variance, _ in found), strict=True)
-        return np.array(
-            [t_quantile(self.level, df=pooled_degrees(pair, dfs)) * math.sqrt(sum(pair)) for pair in pairs]
-        )
+        a, b = (variances(cells, j) for cells, j in zip((self.a, self.b), jacobians, strict=True))
+        halves = []
+        for way in range(max(len(a), len(b))):
+            (of_a, df_a), (of_b, df_b) = (ways[way] if way < len(ways) else ways[0] for ways in (a, b))
+            pairs = zip(of_a, of_b, strict=True)
+            quantiles = [t_quantile(self.level, df=pooled_degrees(pair, (df_a, df_b))) for pair in pairs]
+            halves.append(quantiles * np.sqrt(of_a + of_b))
+        return np.max(halves, axis=0)
 
     def odds_ratio(self) -> OddsRatio:
         """Common odds ratio, its interval the wider of independent opportunities and of clusters."""
@@ -89,25 +92,24 @@ def _moved(function: Callable[[np.ndarray], np.ndarray], counts: np.ndarray) -> 
     return ((function(counts + moves) - function(counts - moves)) / (2 * steps)[:, None]).T
 
 
-def variances(counts: CellCounts, jacobian: np.ndarray) -> tuple[np.ndarray, float]:
-    """Variance that one firm adds to each result, the widest of all ways, and its degrees of freedom.
+def variances(counts: CellCounts, jacobian: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """Variance that one firm adds to each result in each way, and its degrees of freedom.
 
-    Opportunities, or clusters of them, are drawn with their segment and all that they reached; a cluster's
-    error is divided by the root of 1 less its share (see `comparing.clusters`).
+    Opportunities (the first way), or clusters of them, are drawn with their segment and all that they
+    reached; a cluster's error is divided by the root of 1 less its share (see `comparing.clusters`).
     """
     smoothed = counts.smoothed()
     ended = -np.diff(smoothed, axis=1, append=0)
     by_stage = jacobian.reshape(len(jacobian), *counts.reached.shape).cumsum(axis=2)
     errors = by_stage - (by_stage * ended).sum(axis=(1, 2), keepdims=True) / ended.sum()
-    found, df = [(errors**2 * ended).sum(axis=(1, 2))], np.inf
+    found = [((errors**2 * ended).sum(axis=(1, 2)), math.inf)]
     for sums in counts.clusters:
         size = sums[..., 0].sum(axis=1)
         weight = size / size.sum()
         scores = sums.reshape(len(sums), -1) @ jacobian.T
         scores -= weight[:, None] * scores.sum(axis=0)
-        found.append((scores**2 / (1 - weight)[:, None]).sum(axis=0))
-        df = min(df, _degrees(sums))
-    return np.max(found, axis=0), df
+        found.append(((scores**2 / (1 - weight)[:, None]).sum(axis=0), _degrees(sums)))
+    return found
 
 
 def _degrees(sums: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crm_analysis.funnel.comparing.firm import Firm
 from crm_analysis.funnel.comparing.sides import Side
-from crm_analysis.funnel.comparing.stage_tests import rate_test
+from crm_analysis.funnel.comparing.stage_tests import rates_tested
 
 
 def neighbours(
@@ -21,6 +21,7 @@ def neighbours(
     level: float,
 ) -> pd.DataFrame:
     """Columns as `Gap.pairs`; the contributions of two transitions add up to that of the two as one."""
+    counts = (firms[0].counts, firms[1].counts)
     stages, values = firms[0].stages, contributions["contribution"].to_numpy()
     columns = ["first", "second", "opposite", "contribution", "low", "high", "share"]
     columns += ["n_a", "rate_a", "n_b", "rate_b", "difference", "difference_low", "difference_high", "p"]
@@ -28,7 +29,7 @@ def neighbours(
     for k in range(1, len(stages) - 1):
         weights = np.zeros(len(values))
         weights[k : k + 2] = 1.0
-        tested = _tested(firms, sides, k, level)
+        tested = rates_tested(counts, sides, k - 1, k, level=level)
         rows.append(
             {
                 "first": values[k],
@@ -44,17 +45,3 @@ def neighbours(
         )
     names = [f"{stages[k - 1]} to {stages[k + 1]}" for k in range(1, len(stages) - 1)]
     return pd.DataFrame(rows, columns=columns, index=pd.Index(names, name="transition", dtype="str"))
-
-
-def _tested(firms: tuple[Firm, Firm], sides: tuple[Side, Side], k: int, level: float) -> dict[str, float]:
-    pairs = [(int(f.counts[k - 1]), int(f.counts[k + 1])) for f in firms]
-    effects = [_design_effect(side, k) for side in sides]
-    return rate_test(
-        pairs[0], pairs[1], effects=(effects[0], effects[1]), dfs=(sides[0].df, sides[1].df), level=level
-    )
-
-
-def _design_effect(side: Side, k: int) -> float:
-    """Variance of the two rates' product over that of independent opportunities."""
-    both = slice(k, k + 2)
-    return float(side.covariance[both, both].sum() / side.log_variance[both].sum())

@@ -18,28 +18,36 @@ class Side:
 
     factors : leads, one rate per transition and, for revenue, the deal value; shape (n,).
     smoothed : the same with rates of exactly 0 or 1 moved by half an opportunity.
-    log_variance : of the logarithms of independent opportunities; shape (n,).
-    covariance : of the logarithms, clusters allowed for; shape (n, n).
-    df : degrees of freedom of that covariance.
+    ways : covariances of the logarithms: of independent opportunities, then by each cluster.
+    covariance : of the logarithms, nowhere below any of these.
     """
 
     factors: np.ndarray
     smoothed: np.ndarray
-    log_variance: np.ndarray
+    ways: tuple[Clustered, ...]
     covariance: np.ndarray
-    df: float
     entrants: int
     n_rates: int
 
     @property
-    def design_effects(self) -> np.ndarray:
-        """Variance of each rate's logarithm over that of independent opportunities; shape (K,)."""
-        rates = slice(1, 1 + self.n_rates)
-        return np.diag(self.covariance)[rates] / self.log_variance[rates]
+    def log_variance(self) -> np.ndarray:
+        """Of the logarithms of independent opportunities; shape (n,)."""
+        return np.diag(self.ways[0].covariance)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the way with the fewest."""
+        return min(way.df for way in self.ways)
+
+    def design_effect(self, way: int, first: int, last: int) -> float:
+        """Variance of the logarithm of rates `first` to `last` over that of independent opportunities."""
+        rates = slice(1 + first, 2 + last)
+        alone = self.ways[0].covariance[rates, rates].sum()
+        return float(self.ways[way].covariance[rates, rates].sum() / alone)
 
 
 def find_sides(a: Firm, b: Firm, basis: Basis, clusters: Sequence[str]) -> tuple[Side, Side]:
-    """Return the factors of both firms."""
+    """Return the factors of both firms; a firm without some cluster is independent in that way."""
     rates, smoothed, rate_variance = _rates(np.array([a.counts, b.counts]))
     sides = []
     for i, firm in enumerate((a, b)):
@@ -47,29 +55,24 @@ def find_sides(a: Firm, b: Firm, basis: Basis, clusters: Sequence[str]) -> tuple
         values, variances = [value for value, _ in end], [variance for _, variance in end]
         log_variance = np.array([basis.leads_variance[i], *rate_variance[i], *variances])
         factors = np.array([basis.leads[i], *smoothed[i], *values])
-        ways = _clustered(firm, factors, log_variance, own_deals=basis.own_deals[i], clusters=clusters)
+        alone = Clustered(np.diag(log_variance), np.inf)
+        ways = [alone]
+        for name in clusters:
+            found = cluster_covariance(
+                firm, name, factors=factors, log_variance=log_variance, own_deals=basis.own_deals[i]
+            )
+            ways.append(found or alone)
         sides.append(
             Side(
                 factors=np.array([basis.leads[i], *rates[i], *values]),
                 smoothed=factors,
-                log_variance=log_variance,
-                covariance=widest(log_variance, [way.covariance for way in ways]),
-                df=min((way.df for way in ways), default=np.inf),
+                ways=tuple(ways),
+                covariance=widest(log_variance, [way.covariance for way in ways[1:]]),
                 entrants=int(firm.counts[0]),
                 n_rates=rates.shape[1],
             )
         )
     return sides[0], sides[1]
-
-
-def _clustered(
-    firm: Firm, factors: np.ndarray, log_variance: np.ndarray, *, own_deals: bool, clusters: Sequence[str]
-) -> list[Clustered]:
-    found = [
-        cluster_covariance(firm, name, factors=factors, log_variance=log_variance, own_deals=own_deals)
-        for name in clusters
-    ]
-    return [way for way in found if way is not None]
 
 
 def _rates(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

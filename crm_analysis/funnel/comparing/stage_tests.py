@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,19 +30,40 @@ def stage_tests(
 
     Source: Rao & Scott (1992), Biometrics 48:577 (effective numbers).
     """
-    effects, dfs = [side.design_effects for side in sides], (sides[0].df, sides[1].df)
-    rows = [
-        rate_test(
-            *((int(n[k]), int(n[k + 1])) for n in counts),
-            effects=(float(effects[0][k]), float(effects[1][k])),
-            dfs=dfs,
-            level=level,
-        )
-        for k in range(len(names))
-    ]
+    rows = [rates_tested(counts, sides, k, k, level=level) for k in range(len(names))]
     table = pd.DataFrame(rows, index=pd.Index(list(names), name="transition"))
     table.insert(list(table).index("p") + 1, "p_holm", holm(table["p"].tolist()))
     return table
+
+
+def rates_tested(
+    counts: tuple[np.ndarray, np.ndarray], sides: tuple[Side, Side], first: int, last: int, *, level: float
+) -> dict[str, float]:
+    """Test transitions `first` to `last` as one, in each way; the wider interval of the difference counts."""
+    (n_a, k_a), (n_b, k_b) = ((int(n[first]), int(n[last + 1])) for n in counts)
+    found = []
+    for way, pair in enumerate(zip(*(side.ways for side in sides), strict=True)):
+        # Owners who happen to be alike are no evidence that they always are.
+        of_a, of_b = (max(side.design_effect(way, first, last), 0.01) for side in sides)
+        dfs = (pair[0].df, pair[1].df)
+        found.append(rate_test((n_a, k_a), (n_b, k_b), effects=(of_a, of_b), dfs=dfs, level=level))
+    return _wider(found)
+
+
+def _wider(ways: list[dict[str, float]]) -> dict[str, float]:
+    """Return the way with the wider interval of the difference, each firm's interval and the test as wide."""
+    row = max(ways, key=lambda way: way["high"] - way["low"]).copy()
+    for firm in "ab":
+        low, high = f"low_{firm}", f"high_{firm}"
+        row |= max(({low: way[low], high: way[high]} for way in ways), key=_width)
+    unsure = max(ways, key=lambda way: way["p"])
+    visible = max(way["smallest_visible"] for way in ways)
+    return row | {"z": unsure["z"], "p": unsure["p"], "smallest_visible": visible}
+
+
+def _width(ends: Any) -> float:
+    low, high = ends.values()
+    return high - low
 
 
 def rate_test(

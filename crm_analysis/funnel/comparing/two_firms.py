@@ -130,7 +130,7 @@ def split_gap(a: Firm, b: Firm, basis: Basis, how: How, rng: np.random.Generator
     sides = find_sides(a, b, basis, how.clusters)
     parts = delta(SPLITS[how.method], *sides, level=how.level)
     everything, of_stages = np.ones(len(index)), np.zeros(len(index))
-    drawn = _draw((a, b), sides, how, rng, df=parts.spread(everything)[1])
+    drawn = _draw((a, b), sides, how, rng, df=parts.degrees(everything))
     found = _Found(parts, drawn if how.intervals == "bootstrap" else parts, index)
     of_stages[1 : len(a.stages)] = 1.0
     gap_low, gap_high = found.intervals.ends(everything)
