@@ -63,6 +63,12 @@ def test_a_sentence_is_filled_in():
     assert text.sentence("page", "headline", {"share": 0.417, "n": 12345}) == "42% of 12,345 customers"
 
 
+def test_a_page_says_its_own_sentence_before_the_one_of_several_pages():
+    text = Catalogue("en", {"sentences": {"who": "all", "what": "x"}, "page": {"who": "this one"}})
+    assert text.sentence("page", "who", {}) == "this one"
+    assert text.sentence("page", "what", {}) == text.sentence("other", "what", {}) == "x"
+
+
 def test_a_missing_sentence_is_named_with_those_that_are_there():
     text = Catalogue("en", {"page": {"headline": "x", "captions": {"t": "y"}}})
     with pytest.raises(

@@ -6,6 +6,7 @@ n_customers = "customers"
 [values]                      # what a text cell of a table says, where it is a word of the package
 "not returned" = "did not return"
 [report]                      # what the report itself says
+[sentences]                   # what several pages say
 [rfm_segmentation]            # sentences of a page, with str.format fields
 headline = "{share:.0%} of revenue comes from {n:,} customers."
 [rfm_segmentation.captions]   # of tables; may have fields too
@@ -47,7 +48,7 @@ class Catalogue:
         ReportError
             There is no such sentence, or one of its fields was not given.
         """
-        sentences = self.content.get(page, {})
+        sentences = {**self.content.get("sentences", {}), **self.content.get(page, {})}
         template = sentences.get(key)
         if not isinstance(template, str):
             known = sorted(name for name, text in sentences.items() if isinstance(text, str))
