@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import io
 import json
+import math
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -229,7 +230,7 @@ def test_a_missing_sentence_or_field_stops_the_page(page):
     ("unit", "value", "previous", "words"),
     [
         ("money", 1234567.8, 1e6, ["Revenue (CNY)", "1,234,568", "+23.5% on 2025-11"]),
-        ("share", 0.312, 0.318, ["Revenue", "31.2%", "-0.6 points on 2025-11"]),
+        ("share", 0.312, 0.318, ["Revenue", "31.2%", "−0.6 points on 2025-11"]),
         ("customers", 2871, 0, ["Revenue (customers)", "2,871"]),
         (None, 2.5, None, ["Revenue", "2.500"]),
         ("money", None, 5.0, ["Revenue (CNY)", "–"]),
@@ -395,7 +396,7 @@ def test_the_kind_of_a_column(name, values, kind):
 def test_a_column_has_the_same_decimals_throughout(values):
     texts = format_column(pd.Series(values), "number")
     assert len({len(text.partition(".")[2]) for text in texts}) == 1
-    assert all(abs(float(t) - v) <= 0.0501 for t, v in zip(texts, values, strict=True))
+    assert all(abs(float(t.replace("−", "-")) - v) <= 0.0501 for t, v in zip(texts, values, strict=True))
 
 
 def test_a_column_that_mixes_magnitudes_shows_the_small_ones_too():
@@ -410,13 +411,31 @@ def test_a_loss_of_many_customers_is_not_few(page):
 def test_a_change_of_nothing_has_no_direction():
     assert Metric("m", "M", "share", 0.2).change(0.20001) == "±0.0"
     assert Metric("m", "M", None, 100).change(99.99) == "±0.0%"
-    assert Metric("m", "M", "share", 0.2).change(0.25) == "-5.0"
+    assert Metric("m", "M", "share", 0.2).change(0.25) == "−5.0"
 
 
 def test_minus_nothing_is_nothing():
     assert format_number(-0.0001, "percent", decimals=1) == "0.0%"
-    assert format_number(-0.4, "money") == "-0.40"
-    assert [format_number(v, k) for v, k in ((np.inf, "percent"), (-np.inf, "number"))] == ["∞", "-∞"]
+    assert format_number(-0.4, "money") == "−0.40"
+    assert [format_number(v, k) for v, k in ((np.inf, "percent"), (-np.inf, "number"))] == ["∞", "−∞"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("p", 0.0009, "<0.001"),
+        ("p_holm", 0.001, "0.001"),
+        ("p_value", 1.0, "1.000"),
+        ("p_largest", 1.0, ">99%"),
+        ("p_largest", 0.994, "99%"),
+        ("p_largest", 0.0, "<1%"),
+        ("p_alive", 1.0, "100.0%"),
+        ("difference", -2.5, "−2.500"),
+    ],
+)
+def test_a_p_value_is_never_nothing_and_a_chance_never_certain(name, value, written):
+    column = pd.Series([value, math.nan])
+    assert format_column(column, kind_of(name, column)) == [written, "–"]
 
 
 @given(st.text())

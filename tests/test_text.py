@@ -1,6 +1,7 @@
 """Both languages say the same things with the same numbers."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -104,10 +105,16 @@ def test_a_label_is_the_pages_own_then_the_common_one_then_the_name():
         ("{x:.0%}", -0.001, "0%"),
         ("{x:+.0%}", -0.001, "±0%"),
         ("{x:+.2f}", 0.001, "±0.00"),
-        ("{x:.1f}", -0.06, "-0.1"),
-        ("{x:+,.0f}", -1200.0, "-1,200"),
+        ("{x:.1f}", -0.06, "−0.1"),
+        ("{x:+,.0f}", -1200.0, "−1,200"),
         ("{x}", "-0", "-0"),
-        ("{x:.1f}", float("-inf"), "-inf"),
+        ("{x:p}", 0.0004, "<0.001"),
+        ("p {x:=p}", 0.0004, "p < 0.001"),
+        ("p {x:=p}", 0.0341, "p = 0.034"),
+        ("{x:chance}", 0.9996, ">99%"),
+        ("{x:chance}", 0.9949, "99%"),
+        ("{x:,.1f}", math.nan, "–"),
+        ("{x:.1f}", float("-inf"), "−∞"),
     ],
 )
 def test_minus_nothing_is_nothing(template, value, text):

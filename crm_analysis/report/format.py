@@ -9,9 +9,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-Kind = Literal["text", "date", "yes or no", "integer", "percent", "money", "number"]
+Kind = Literal["text", "date", "yes or no", "integer", "percent", "money", "number", "p", "chance"]
 MISSING = "–"
+MINUS = "−"
 FEW = 30
+SMALLEST_P = 0.001
+
+_P = re.compile(r"^p$|^p_(holm|value|differ)$")
+_CHANCE = re.compile(r"^p_largest$")
 
 _PERCENT = re.compile(
     r"^(bias|accuracy|error|top_tenth)$|^(share|p)_|(^|_)(share|rate|percent|margin|probability)(_|$)"
@@ -37,6 +42,10 @@ def kind_of(name: str, column: pd.Series) -> Kind:
 
 
 def _numeric_kind(name: str, *, whole: bool) -> Kind:
+    if _P.search(name):
+        return "p"
+    if _CHANCE.search(name):
+        return "chance"
     if _PERCENT.search(name):
         return "percent"
     if _COUNT.search(name):
@@ -51,7 +60,7 @@ def format_column(column: pd.Series, kind: Kind, *, yes: str = "yes", no: str = 
 
     Where a column mixes numbers beyond a thousand with numbers under ten, each has its own.
     """
-    if kind in ("integer", "percent", "money", "number"):
+    if kind not in ("text", "date", "yes or no"):
         numbers = pd.to_numeric(column.astype("Float64") if _is_decimal(column) else column)
         sizes = numbers.abs()
         mixed = kind == "number" and sizes.max() >= 1000 and sizes[sizes > 0].min() < 10
@@ -76,12 +85,28 @@ def decimals_for(kind: Kind, *, largest: Any) -> int:
 
 
 def format_number(value: float, kind: Kind, *, decimals: int | None = None) -> str:
-    """Write one number; thousands are set apart, and minus nothing is nothing."""
+    """Write one number; thousands are set apart, and minus nothing is nothing.
+
+    A p-value below 0.001 is "<0.001". A chance that was reckoned from draws is never certain: from 99.5% on
+    it is ">99%", below 0.5% "<1%".
+    """
+    if math.isnan(value):
+        return MISSING
+    if kind == "p":
+        return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
+    if kind == "chance":
+        return ">99%" if value >= 0.995 else "<1%" if value < 0.005 else f"{value:.0%}"
     places = decimals_for(kind, largest=abs(value)) if decimals is None else decimals
     if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    text = f"{value:.{places}%}" if kind == "percent" else f"{value:,.{places}f}"
-    return text.removeprefix("-") if not re.search("[1-9]", text) else text
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return with_minus(f"{value:.{places}%}" if kind == "percent" else f"{value:,.{places}f}")
+
+
+def with_minus(text: str) -> str:
+    """Return a written number with a minus that is as wide as a plus; minus nothing is nothing."""
+    if not text.startswith("-"):
+        return text
+    return text.replace("-", MINUS if re.search("[1-9]", text) else "", 1)
 
 
 def _format_other(value: Any, yes: str, no: str) -> str:

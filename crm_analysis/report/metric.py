@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from crm_analysis.report.format import MISSING, Kind, decimals_for, format_number
+from crm_analysis.report.format import MISSING, Kind, decimals_for, format_number, with_minus
 from crm_analysis.report.text import Catalogue
 from crm_analysis.workspace import Period
 
@@ -43,7 +43,7 @@ class Metric:
             return None
         share = self.unit == "share"
         change = f"{100 * (self.value - base):+.1f}" if share else f"{self.value / base - 1:+.1%}"
-        return change if re.search("[1-9]", change) else f"±{change[1:]}"
+        return with_minus(change) if re.search("[1-9]", change) else f"±{change[1:]}"
 
 
 @dataclass(frozen=True)

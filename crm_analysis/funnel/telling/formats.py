@@ -10,7 +10,7 @@ _PERCENT = (
     "difference", "low", "high", "difference_low", "difference_high", "smallest_visible", "won", "error",
     "static_error",
 )  # fmt: skip
-FORMATS: Final[dict[str, Written]] = {**dict.fromkeys(_PERCENT, "percent"), "p_holm": "number"}
+FORMATS: Final[dict[str, Written]] = dict.fromkeys(_PERCENT, "percent")
 FORMATS.update(dict.fromkeys(("rates", "rates_low", "rates_high"), "number"))
 # Tables whose low and high are those of a contribution rather than of a rate.
 IN_UNIT: Final[dict[str, Written]] = {

@@ -18,6 +18,7 @@ headline = "{share:.0%} of revenue comes from {n:,} customers."
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from string import Formatter
 from typing import Any
 
 from crm_analysis.errors import ReportError
+from crm_analysis.report.format import format_number, with_minus
 
 Tables = Mapping[str, Any]
 
@@ -98,13 +100,26 @@ def fill(template: str, values: Mapping[str, object], *, where: str) -> str:
 
 
 class _Numbers(Formatter):
-    """`str.format`, in which minus nothing is nothing."""
+    """`str.format` with numbers written as in tables.
+
+    Three formats are added: `p` ("<0.001", "0.034"), `=p` ("< 0.001", "= 0.034") and `chance` (">99%").
+    """
 
     def format_field(self, value: Any, format_spec: str) -> Any:
+        if not isinstance(value, Real):
+            return super().format_field(value, format_spec)
+        if not math.isfinite(value):
+            return format_number(float(value), "number")
+        if format_spec in ("p", "chance"):
+            return format_number(float(value), format_spec)  # type: ignore[arg-type]
+        if format_spec == "=p":
+            text = format_number(float(value), "p")
+            return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
         text = super().format_field(value, format_spec)
-        if not isinstance(value, Real) or not text.startswith(("-", "+")) or re.search("[1-9a-z]", text):
-            return text
-        return ("±" if "+" in format_spec else "") + text[1:]
+        if text.startswith("+") and not re.search("[1-9]", text):
+            return f"±{text[1:]}"
+        nothing = text.startswith("-") and not re.search("[1-9]", text)
+        return f"±{text[1:]}" if nothing and "+" in format_spec else with_minus(text)
 
 
 def fields(template: str) -> set[str]:
