@@ -53,7 +53,7 @@ def test_the_sample_firms_have_one_hint_and_every_part_of_the_page(pages):
     assert page.record["headline"].startswith("Qualified to Proposal accounts for 9")
     assert [key for key in page.sentences if key.startswith("hint")] == ["hint_one_stage"]
     assert [figure["name"] for figure in page.record["figures"]] == [
-        "reached", "rates", "split", "won_by_age", "money", "segments", "lost_by_age",
+        "split", "rates", "reached", "won_by_age", "money", "segments", "lost_by_age",
     ]  # fmt: skip
     assert {found["name"] for found in page.record["decisions"]} == {"open_a", "open_b"}
     assert {"rates", "split", "money", "segments", "ahead", "velocity", "lost_reasons", "found"} <= set(
@@ -64,7 +64,7 @@ def test_the_sample_firms_have_one_hint_and_every_part_of_the_page(pages):
 def numbers_of(text: str) -> list[tuple[float, int, bool]]:
     """Numbers in a text, without dates and names: value, decimals, and whether it is a percentage."""
     plain = re.sub(r"\d{4}-\d{2}-\d{2}|\d{4}年\d+月", " ", text)
-    plain = re.sub(r"1,000|100,000|(?<!\d)(80|90|95|30)(%| days|天)", " ", plain)
+    plain = re.sub(r"1,000|100,000|< 0\.001|[<>]\d+%|(?<!\d)(80|90|95|30)(%| days|天)", " ", plain)
     found = re.findall(r"(?<![A-Za-z0-9_.,])[-+−±]?(\d[\d,]*(?:\.\d+)?)(%?)", plain)
     return [(float(n.replace(",", "")), len(n.partition(".")[2]), bool(p)) for n, p in found]
 

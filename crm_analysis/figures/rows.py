@@ -17,7 +17,7 @@ SOFT = "0.45"
 
 def half(n_rows: int | None = None) -> Axes:
     """Return new Axes half as wide as a page, as high as so many rows need."""
-    height = 3.3 if n_rows is None else 0.8 + 0.56 * n_rows
+    height = 3.3 if n_rows is None else 0.8 + 0.5 * n_rows
     return plt.subplots(figsize=(HALF, height), layout="constrained")[1]
 
 

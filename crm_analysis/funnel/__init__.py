@@ -190,6 +190,7 @@ if TYPE_CHECKING:
         reasons_of_loss,
     )
     from crm_analysis.funnel.telling.paces import (
+        paces_table,
         velocities,
         velocity_table,
         wins_in_time,
@@ -299,6 +300,7 @@ _HOMES = {
     "owner_gaps": "funnel.hygiene.departures",
     "owner_risk": "funnel.hygiene.hanging",
     "p_greater": "rates",
+    "paces_table": "funnel.telling.paces",
     "parts_of_gap": "funnel.telling.stage_tables",
     "rates_by_segment": "funnel.telling.stage_tables",
     "ratio_interval": "rates",
@@ -409,6 +411,7 @@ __all__ = [
     "owner_gaps",
     "owner_risk",
     "p_greater",
+    "paces_table",
     "parts_of_gap",
     "rates_by_segment",
     "ratio_interval",

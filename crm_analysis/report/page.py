@@ -75,13 +75,15 @@ class Page:
     def say(self, key: str, /, **values: object) -> None:
         """Show sentence `key` of this page; a key that begins with "headline" leads the page and the index.
 
+        One that begins with "basis" says in small what the numbers rest on.
+
         Raises
         ------
         ReportError
             The catalogue has no such sentence, a field has no value, or the page has a headline already.
         """
         sentence = self.sentence(key, **values)
-        kind = "headline" if key.startswith("headline") else "finding"
+        kind = next((kind for kind in ("headline", "basis") if key.startswith(kind)), "finding")
         if kind == "headline":
             if self._headline is not None:
                 raise ReportError(f"{self.key}: a second headline, {key!r}; a page has one")
@@ -170,6 +172,7 @@ class Page:
         caption: str | None = None,
         rows: int = 20,
         formats: Mapping[str, Kind] | None = None,
+        ranges: bool = False,
         **values: object,
     ) -> None:
         """Show a table, cut after `rows`, and hand over all of it as CSV.
@@ -181,13 +184,15 @@ class Page:
         Parameters
         ----------
         caption : used where the catalogue has none for `name`; fields in braces are filled from `values`.
+        ranges : show a number's low and high, where they are the next two columns, under the number.
         """
         self._once("tables", name)
         words = self._words("captions", name, caption, values)
         full = flat(table)
         # Columns that are blank for the manager to fill in are blank on a screen for nothing.
         visible = full.drop(columns=[c for c in BLANK if c in full.columns])
-        shown = written(visible.head(rows), self.text, self.name, self.settings.currency, formats or {})
+        currency, cut = self.settings.currency, visible.head(rows)
+        shown = written(cut, self.text, self.name, currency, formats or {}, ranges=ranges)
         note = self._rows_left(len(full) - rows, name)
         self._show(plain_table(shown, words, note), html_table(shown, words, note))
         self._handed_over["tables"].append({"name": name, "caption": words, "rows": len(full)})
@@ -225,7 +230,7 @@ class Page:
         caption: str | None = None,
         rows: int = 10,
         formats: Mapping[str, Kind] | None = None,
-        **values: object,
+        **values: Any,
     ) -> None:
         """Show and hand over a list of decisions: one row per customer or opportunity.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from crm_analysis.report.format import FEW, Kind, format_column, harmless, kind_of
+from crm_analysis.report.format import FEW, MISSING, Kind, format_column, harmless, kind_of
 from crm_analysis.report.text import Catalogue
 
 # A text cell with more signs is a sentence.
@@ -19,11 +19,19 @@ SENTENCE = 24
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a shown table, its cells written out."""
+    """One column of a shown table, its cells written out; `ranges`, if any, stand under the cells."""
 
     header: str
     kind: Kind
     cells: list[str]
+    ranges: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """Header and cells, ranges in brackets behind them."""
+        ranges = self.ranges or [""] * len(self.cells)
+        pairs = zip(self.cells, ranges, strict=True)
+        return [self.header, *(f"{cell} ({span})" if span else cell for cell, span in pairs)]
 
     @property
     def is_number(self) -> bool:
@@ -46,18 +54,56 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def written(
-    table: pd.DataFrame, text: Catalogue, page: str, currency: str, formats: Mapping[str, Kind]
+    table: pd.DataFrame,
+    text: Catalogue,
+    page: str,
+    currency: str,
+    formats: Mapping[str, Kind],
+    *,
+    ranges: bool = False,
 ) -> Shown:
-    """Every column with its label and its values as text; `formats` overrules what the name suggests."""
+    """Every column with its label and its values as text; `formats` overrules what the name suggests.
+
+    With `ranges`, a number's low and high right behind it are written under it.
+    """
+    kinds = {
+        str(name): formats.get(str(name)) or kind_of(str(name), column) for name, column in table.items()
+    }
+    ends = _ends(list(kinds)) if ranges else {}
+    inside = {end for pair in ends.values() for end in pair}
     columns = []
-    for name, column in table.items():
-        kind = formats.get(str(name)) or kind_of(str(name), column)
-        label = text.label(str(name), page=page)
+    for name, kind in kinds.items():
+        if name in inside:
+            continue
+        label = text.label(name, page=page)
         header = f"{label} ({currency})" if kind == "money" else label
-        cells = format_column(column, kind, yes=text.say("yes"), no=text.say("no"))
+        if name in ends:
+            columns.append(_with_range(header, kind, [table[n] for n in (name, *ends[name])], text))
+            continue
+        cells = format_column(table[name], kind, yes=text.say("yes"), no=text.say("no"))
         columns.append(Column(header, kind, [text.value(c) for c in cells] if kind == "text" else cells))
     base = next((table[c] for c in ("n_customers", "n") if c in table.columns), None)
     return Shown(columns, [False] * len(table) if base is None else [bool(abs(n) < FEW) for n in base])
+
+
+def _ends(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Names of numbers whose low and high are the next two columns."""
+    found = {}
+    for name, low, high in zip(names, names[1:], names[2:], strict=False):
+        if low.removeprefix(f"{name}_") in ("low", "low_80") and high == low.replace("low", "high"):
+            found[name] = (low, high)
+    return found
+
+
+def _with_range(header: str, kind: Kind, parts: Sequence[pd.Series], text: Catalogue) -> Column:
+    """One column of a number and its range, all with the same decimals."""
+    n = len(parts[0])
+    cells = format_column(pd.concat([part.astype(float) for part in parts], ignore_index=True), kind)
+    spans = [
+        "" if MISSING in (low, high) else text.say("interval", low=low, high=high)
+        for low, high in zip(cells[n : 2 * n], cells[2 * n :], strict=True)
+    ]
+    return Column(header, kind, cells[:n], spans)
 
 
 def html_table(shown: Shown, caption: str, note: str) -> str:
@@ -72,8 +118,14 @@ def html_table(shown: Shown, caption: str, note: str) -> str:
 
 
 def _html_row(shown: Shown, i: int) -> str:
-    cells = "".join(f"<td{_align(c)}>{html.escape(c.cells[i])}</td>" for c in shown.columns)
+    cells = "".join(f"<td{_align(c)}>{html.escape(c.cells[i])}{_range(c, i)}</td>" for c in shown.columns)
     return f'<tr class="few">{cells}</tr>' if shown.few[i] else f"<tr>{cells}</tr>"
+
+
+def _range(column: Column, i: int) -> str:
+    if not column.ranges or not column.ranges[i]:
+        return ""
+    return f'<span class="range">{html.escape(column.ranges[i])}</span>'
 
 
 def _align(column: Column) -> str:
@@ -85,13 +137,13 @@ def _align(column: Column) -> str:
 
 def plain_table(shown: Shown, caption: str, note: str) -> str:
     """Return the same table in plain text, numbers on the right."""
-    widths = [max(map(len, [c.header, *c.cells])) for c in shown.columns]
+    widths = [max(map(len, c.lines)) for c in shown.columns]
     lines = [
         "  ".join(
             text.rjust(width) if column.is_number else text.ljust(width)
             for column, text, width in zip(shown.columns, line, widths, strict=True)
         ).rstrip()
-        for line in zip(*([c.header, *c.cells] for c in shown.columns), strict=True)
+        for line in zip(*(c.lines for c in shown.columns), strict=True)
     ]
     return "\n".join([caption, *lines, *([note] if note else [])])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,28 @@ class Comparison:
         of = dict(zip(self.names, (found.curve for found in self.incidences), strict=True))
         return pd.concat(of, names=["firm"]).reset_index()
 
+    def figure_facts(self) -> dict[str, Any]:
+        """Values of the sentences under figures: the largest part, the rates furthest apart, and times."""
+        parts = self.gap.contributions.loc[self.gap.stages.index]
+        largest = str((parts["contribution"] * (1 if self.gap.gap >= 0 else -1)).idxmax())
+        apart = str(self.gap.stages["difference"].abs().fillna(0).idxmax())
+        wins, days = self.speed.table.loc["eventual"], self.speed.table.loc["median_days"]
+        return {
+            "largest": largest,
+            "part": parts["contribution"][largest],
+            "part_low": parts["low"][largest],
+            "part_high": parts["high"][largest],
+            "apart": apart,
+            "apart_a": self.gap.stages["rate_a"][apart],
+            "apart_b": self.gap.stages["rate_b"][apart],
+            "days_a": days["a"],
+            "days_b": days["b"],
+            "ever_a": wins["a"],
+            "ever_b": wins["b"],
+            "p_won": self.speed.gray["p"]["won"],
+            "p_lost": self.speed.gray["p"]["lost"],
+        }
+
     def bars(self, gap: Gap) -> dict[str, Any]:
         """What a waterfall of a gap between the two firms starts and ends with."""
         return {"start": gap.value_b, "end": gap.value_a, "names": self.names, "unit": gap.unit}
@@ -167,7 +189,7 @@ def compare_firms(
         There are not two firms with a pipeline.
     """
     keys = _two(ws, firms)
-    pipelines = [held(ws.pipeline(key, until=until)) for key in keys]
+    pipelines = [ws.pipeline(key, until=until) for key in keys]
     given = window or maturity_window(*pipelines)
     count = count_stages if all(p.furthest_known for p in pipelines) else count_wins
     a, b = (count(pipeline, window=given, entered_from=since) for pipeline in pipelines)
@@ -185,11 +207,6 @@ def compare_firms(
         since=since,
         until=until,
     )
-
-
-def held(pipeline: Pipeline) -> Pipeline:
-    """Return the same pipeline with its rows worked out: a page asks for them many times."""
-    return replace(pipeline, history=pipeline.history.cache(), opportunities=pipeline.opportunities.cache())
 
 
 def _two(ws: Any, firms: Sequence[str]) -> tuple[str, str]:

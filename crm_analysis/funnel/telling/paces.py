@@ -51,3 +51,9 @@ def velocity_table(a: Velocity, b: Velocity) -> pd.DataFrame:
     table = split_velocity(a, b)
     table.loc["Velocity", ["a", "b", "contribution"]] = [a.per_day, b.per_day, a.per_day - b.per_day]
     return table
+
+
+def paces_table(c: Comparison, a: Velocity, b: Velocity) -> pd.DataFrame:
+    """Both firms' velocity with its factors, one row per firm: every column has a unit of its own."""
+    table = velocity_table(a, b)[["a", "b"]].set_axis(list(c.names), axis="columns")
+    return table.T.rename_axis(index="firm", columns=None)

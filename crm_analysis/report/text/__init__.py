@@ -64,8 +64,8 @@ class Catalogue:
         return self.content.get(page, {}).get(kind, {}).get(name)
 
     def label(self, name: str, *, page: str = "") -> str:
-        """Label of a column or metric: the page's own, the common one, or its name in words."""
-        common = self.content.get("columns", {})
+        """Label of a column or metric: the page's own, the common one, a value's, or its name in words."""
+        common = {**self.content.get("values", {}), **self.content.get("columns", {})}
         return self.of_page(page, "labels", name) or common.get(name) or name.replace("_", " ")
 
     def value(self, words: str) -> str:
