@@ -26,7 +26,7 @@ def assigned(
     Parameters
     ----------
     contacts : campaign, customer_id, treated (False: kept as control group); sent_at, unless `campaigns` has
-        the dates; cost and reached where known. All rows of one customer in one campaign are one.
+        the dates; cost, reached and responded where known. All rows of one customer in one campaign are one.
     campaigns : campaign, started_at, ended_at (both days belong to it), and cost_per_contact where known:
         everybody of a campaign has these days.
     window : a length from each customer's sent_at on; the control group's, where it has none, is the first.
@@ -34,9 +34,9 @@ def assigned(
 
     Returns
     -------
-    DataFrame: campaign, customer_id, treated, reached, start, end (days), cost (of the treated, each with a
-    part of the campaign's fixed_cost where it has one; 0 for the control group; missing where not known), in
-    the order of the campaigns' first day.
+    DataFrame: campaign, customer_id, treated, reached, responded (0 or 1 as the contacts say; missing where
+    they do not), start, end (days), cost (of the treated, each with a part of the campaign's fixed_cost where
+    it has one; 0 for the control group; missing where not known), in the order of the campaigns' first day.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def assigned(
     rows["cost"] = costs.where(rows["treated"], 0.0)
     first = rows.groupby("campaign")["start"].transform("min")
     order = rows.assign(first=first).sort_values(["first", "campaign", "customer_id"], kind="stable").index
-    columns = ["campaign", "customer_id", "treated", "reached", "start", "end", "cost"]
+    columns = ["campaign", "customer_id", "treated", "reached", "responded", "start", "end", "cost"]
     return rows.loc[order, columns].reset_index(drop=True)
 
 
@@ -63,13 +63,15 @@ def _one_per_customer(contacts: pd.DataFrame) -> pd.DataFrame:
     rows = contacts.assign(treated=contacts["treated"].astype(bool))
     keys = ["campaign", "customer_id"]
     rows["reached"] = rows["treated"] & rows.get("reached", rows["treated"]).fillna(False).astype(bool)
+    said = rows["responded"].fillna(False).astype(bool) if "responded" in rows else np.nan
+    rows["responded"] = pd.Series(said, rows.index, dtype=float)
     both = rows.groupby(keys)["treated"].nunique().gt(1)
     if both.any():
         raise DataError(
             f"contacts: {both.sum()} customers are both treated and control, first {both.idxmax()}; "
             "a customer is in one group of a campaign"
         )
-    how = {"treated": "first", "reached": "max", "sent_at": "min", "cost": "sum"}
+    how = {"treated": "first", "reached": "max", "responded": "max", "sent_at": "min", "cost": "sum"}
     return rows.groupby(keys, sort=False).agg({k: v for k, v in how.items() if k in rows}).reset_index()
 
 

@@ -23,6 +23,8 @@ class CampaignEffect:
     n_treated, n_control, n_reached : customers; everybody counts as assigned, reached or not.
     n_unknown : contacted customers who never bought in the log; they count as not responding.
     n_responders, n_control_responders : with an order in the window.
+    n_answered : of the treated, those who responded as the contacts say, such as by redeeming a coupon;
+        missing where they do not say.    answer_rate : their share, with Wilson's interval.
     response_rate : of the treated, with Wilson's interval.    break_even_rate : cost per contact / profit
         per responder: above it, all that responders brought would pay, had they bought nothing otherwise.
     orders, amount, profit : of the treated in the window, not incremental.    cost : of all contacts.
@@ -32,6 +34,9 @@ class CampaignEffect:
     span : the one that is judged: "together" where the days after are known, so that what was only pulled
         forward counts as nothing; else "during".
     readings : that difference read in six ways (`contrast.readings`).
+    p_alone : that a contact brings exactly what it costs; missing where it cannot be tested.
+    p_together : the same with Holm's allowance for all campaigns that were tested.
+    level : of the intervals, and of the verdict.
     """
 
     campaign: str
@@ -56,6 +61,11 @@ class CampaignEffect:
     spans: pd.DataFrame
     span: str
     readings: pd.DataFrame
+    n_answered: float
+    answer_rate: Estimate
+    p_alone: float
+    p_together: float
+    level: float
 
     @property
     def incremental_profit(self) -> Estimate:
@@ -89,19 +99,28 @@ class CampaignEffect:
 
     @property
     def verdict(self) -> str:
-        """Say "paid", "lost", "cannot be told", "no control group", "nobody bought", or what is unknown."""
+        """Say "paid" or "lost" where that is beyond chance though several campaigns were looked at.
+
+        Where it is only so for this campaign on its own, ", taken alone" follows. Else "cannot be told",
+        "nobody treated", "no control group", "nobody bought", or the status.
+        """
         if self.status != "known":
             return self.status
+        if self.n_treated == 0:
+            return "nobody treated"
         if self.no_control:
             return "no control group"
         if self.orders == 0 and self.n_control_responders == 0:
             return "nobody bought"
-        return {"above": "paid", "below": "lost"}.get(self.profit_after_cost.sign, "cannot be told")
+        said = {"above": "paid", "below": "lost"}.get(self.profit_after_cost.sign)
+        if said is None:
+            return "cannot be told"
+        return said if self.p_together < 1 - self.level else f"{said}, taken alone"
 
     @property
     def pulled_forward(self) -> bool:
         """Whether more was bought in the window and less after it, both beyond chance."""
-        if not self.after_known or self.no_control:
+        if not self.after_known or self.no_control or not self.n_treated:
             return False
         more, less = (self.of(span, "orders").sign for span in ("during", "after"))
         return (more, less) == ("above", "below")

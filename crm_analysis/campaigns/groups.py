@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from crm_analysis.campaigns.contrast import Estimate, Welch, adjusted, welch
+from crm_analysis.campaigns.contrast import Estimate, Welch
 from crm_analysis.campaigns.effects import CampaignEffect, Effects
-from crm_analysis.campaigns.spans import span_outcome
+from crm_analysis.campaigns.spans import profit_difference
 from crm_analysis.rates import holm
 
 NOT_KNOWN = "not known"
@@ -41,14 +41,16 @@ def uplift_by(effects: Effects, groups: pd.Series) -> pd.DataFrame:
 
 
 def is_measured(effect: CampaignEffect) -> bool:
-    """Whether a campaign is over and has a control group."""
-    return effect.status == "known" and not effect.no_control
+    """Whether a campaign is over, treated somebody and has a control group."""
+    return effect.status == "known" and effect.n_treated > 0 and not effect.no_control
 
 
 def _groups_of(effects: Effects, effect: CampaignEffect, groups: pd.Series) -> list[dict[str, object]]:
     part = effects.members[effects.members["campaign"] == effect.campaign]
     labels = part["customer_id"].map(groups).astype(object).where(lambda found: found.notna(), NOT_KNOWN)
-    found = {str(name): _difference(rows, effect.span) for name, rows in part.groupby(labels, sort=True)}
+    found = {
+        str(name): profit_difference(rows, effect.span) for name, rows in part.groupby(labels, sort=True)
+    }
     adjusted_p = holm([each.p() for each in found.values()])
     same, _ = heterogeneity(list(found.values()))
     rows = zip(found.items(), adjusted_p, shrunk(list(found.values())), strict=True)
@@ -59,18 +61,10 @@ def _groups_of(effects: Effects, effect: CampaignEffect, groups: pd.Series) -> l
     ]
 
 
-def _difference(rows: pd.DataFrame, span: str) -> Welch:
-    """Adjusted difference within some customers of a campaign."""
-    treated = rows["treated"].to_numpy(bool)
-    before = rows["profit_before"].to_numpy(float)
-    outcome = span_outcome(rows, span, "profit")
-    return welch(outcome if np.isnan(before).any() else adjusted(outcome, before, treated), treated)
-
-
 def _row(
     effect: CampaignEffect, name: str, rows: pd.DataFrame, found: Welch, level: float
 ) -> dict[str, object]:
-    n, cost = int(rows["treated"].sum()), float(rows["cost"].sum())
+    n, cost = int(rows["treated"].sum()), float(rows["cost"].sum(min_count=len(rows)))
     per_customer: Estimate = found.estimate(level)
     after = per_customer.times(n).less(cost)
     return {

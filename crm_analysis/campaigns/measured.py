@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ from crm_analysis.campaigns.contrast import UNKNOWN, Estimate
 from crm_analysis.campaigns.effects import CampaignEffect, Effects
 from crm_analysis.campaigns.naive import compare_with_untargeted
 from crm_analysis.campaigns.outcomes import Orders, member_outcomes, read_orders, unknown_customers
-from crm_analysis.campaigns.spans import MEASURES, readings_of, span_table
-from crm_analysis.rates import newcombe, wilson
+from crm_analysis.campaigns.spans import MEASURES, profit_difference, readings_of, span_table
+from crm_analysis.rates import holm, newcombe, wilson
 from crm_analysis.workspace import parse_length
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def evaluate(
 
     Parameters
     ----------
-    contacts : campaign, customer_id, treated; sent_at, cost, reached where known (`contacts.assigned`).
+    contacts : campaign, customer_id, treated; sent_at, cost, reached, responded where known
+        (`contacts.assigned`).
     responses : a checked log; or a table of customer_id, occurred_at, amount, profit; with a column campaign,
         a table of responses, each counted for its campaign.
     cost_per_contact : for all campaigns, or by campaign; by default what contacts or campaigns say.
@@ -68,10 +70,12 @@ def evaluate(
     members, found = member_outcomes(rows, orders, **lengths)
     members["unknown"] = unknown_customers(rows, orders)
     generator = np.random.default_rng(seed)
-    effects = {
-        str(name): _effect(part, found, orders, generator, level)
-        for name, part in members.groupby("campaign", sort=False)
-    }
+    effects = _tested_together(
+        {
+            str(name): _effect(part, found, orders, generator, level)
+            for name, part in members.groupby("campaign", sort=False)
+        }
+    )
     return Effects(
         campaigns=effects,
         members=members,
@@ -100,6 +104,8 @@ def _effect(
     gross = part.loc[treated, [f"{m}_during" for m in MEASURES]].sum(min_count=len(part[treated]))
     cost = float(part["cost"].sum(min_count=len(part)))
     per_responder = float(gross["profit_during"]) / k if k else math.nan
+    answered = float(part.loc[treated, "responded"].sum(min_count=1))
+    test = profit_difference(part, span)
     return CampaignEffect(
         campaign=str(part["campaign"].iloc[0]),
         started_on=part["start"].min().date(),
@@ -113,7 +119,7 @@ def _effect(
         n_unknown=int(part["unknown"].sum()),
         n_responders=k,
         n_control_responders=k_control,
-        response_rate=Estimate(k / n, *wilson(k, n=n, level=level)) if known and n else UNKNOWN,
+        response_rate=_rate(k, n, level),
         break_even_rate=cost / n / per_responder if n and per_responder > 0 else math.nan,
         orders=float(gross["orders_during"]),
         amount=float(gross["amount_during"]),
@@ -123,7 +129,23 @@ def _effect(
         spans=span_table(part, level=level),
         span=span,
         readings=readings_of(part, found, span=span, generator=generator, level=level),
+        n_answered=answered,
+        answer_rate=_rate(answered, n, level),
+        p_alone=test.p(cost / n) if test.se > 0 and not math.isnan(cost) else math.nan,
+        p_together=math.nan,
+        level=level,
     )
+
+
+def _rate(k: float, n: int, level: float) -> Estimate:
+    return UNKNOWN if math.isnan(k) or not n else Estimate(k / n, *wilson(k, n=n, level=level))
+
+
+def _tested_together(effects: dict[str, CampaignEffect]) -> dict[str, CampaignEffect]:
+    """Campaigns with the p that allows for how many of them were tested."""
+    tested = [name for name, effect in effects.items() if not math.isnan(effect.p_alone)]
+    p = dict(zip(tested, holm([effects[name].p_alone for name in tested]), strict=True))
+    return {name: replace(e, p_together=float(p.get(name, math.nan))) for name, e in effects.items()}
 
 
 def _status(part: pd.DataFrame, orders: Orders, known: bool) -> str:
@@ -151,10 +173,11 @@ def _row(effect: CampaignEffect) -> dict[str, object]:
         name: getattr(effect, name)
         for name in (
             *("started_on", "ended_on", "n_treated", "n_control", "n_responders", "break_even_rate"),
-            *("orders", "amount", "profit", "cost", "span", "verdict"),
+            *("orders", "amount", "profit", "cost", "span", "n_answered", "p_alone", "p_together", "verdict"),
         )
     }
-    for name in ("response_rate", "incremental_response", "extra_profit", "profit_after_cost", "roi"):
+    rates = ("response_rate", "answer_rate", "incremental_response")
+    for name in (*rates, "extra_profit", "profit_after_cost", "roi"):
         estimate: Estimate = getattr(effect, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return row

@@ -13,9 +13,12 @@ from crm_analysis.rates import normal_quantile
 STEPS = {
     "paid": "repeat",
     "lost": "stop",
+    "paid, taken alone": "test again",
+    "lost, taken alone": "test again",
     "nobody bought": "stop",
     "cannot be told": "test again",
     "no control group": "keep a control group",
+    "nobody treated": "not known",
     "window open": "wait",
     "before the log": "not known",
 }
@@ -51,7 +54,7 @@ def next_steps(effects: Effects) -> pd.DataFrame:
 
 def step_of(effect: CampaignEffect) -> str:
     """Next step for one campaign."""
-    if effect.pulled_forward and effect.verdict == "cannot be told":
+    if effect.pulled_forward and effect.verdict in ("cannot be told", "lost, taken alone"):
         return "stop"
     return STEPS[effect.verdict]
 

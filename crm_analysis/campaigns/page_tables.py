@@ -16,7 +16,7 @@ from crm_analysis.campaigns.of_firm import last_measured, responders_baskets
 from crm_analysis.campaigns.opportunities import follow_to_pipeline
 from crm_analysis.campaigns.returns import return_on, wasted_share
 from crm_analysis.campaigns.rules import FEWEST, association_rules, strongest_rules
-from crm_analysis.campaigns.telling import finding
+from crm_analysis.campaigns.telling import finding, joined
 from crm_analysis.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,13 +37,18 @@ RESPONSE += [
     "incremental_response_low",
     "incremental_response_high",
 ]
+ANSWERS = ["n_answered", "answer_rate", "answer_rate_low", "answer_rate_high"]
 MONEY = ["amount", "profit", "cost", "extra_profit", "profit_after_cost", "profit_after_cost_low"]
-MONEY += ["profit_after_cost_high", "roi", "verdict"]
+MONEY += ["profit_after_cost_high", "roi", "p_together", "verdict"]
 
 
 def response_table(effects: Effects) -> pd.DataFrame:
-    """Who was contacted and who responded, with intervals, beside break-even."""
-    shown = effects.table[RESPONSE]
+    """Who was contacted and who responded, with intervals, beside break-even.
+
+    Where contacts say who responded, such as by redeeming a coupon, that is shown beside the orders.
+    """
+    answered = effects.table["n_answered"].notna().any()
+    shown = effects.table[[*RESPONSE, *ANSWERS] if answered else RESPONSE]
     return shown.rename(columns=lambda name: name.replace("incremental_response", "incremental_rate"))
 
 
@@ -59,12 +64,12 @@ def key_numbers(effects: Effects) -> dict[str, dict[str, Any]]:
         return {}
     cost = values["cost"]
     money = {"value": values["after_cost"], "low": values["low"], "high": values["high"]}
+    roi = {name: number / cost for name, number in money.items()} if cost > 0 else {}
     return {
         "campaigns_measured": {"value": values["n_measured"]},
         "campaign_cost": {"value": cost, "unit": "money"},
         "profit_after_cost": money | {"unit": "money"},
-        "roi": {name: number / cost for name, number in money.items()},
-    }
+    } | ({"roi": roi} if roi else {})
 
 
 def group_table(cells: pd.DataFrame) -> pd.DataFrame:
@@ -75,16 +80,26 @@ def group_table(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.drop(columns=left_out).rename(columns=names)
 
 
-def measured_cost(effects: Effects) -> float:
-    """Cost of the campaigns that have groups to compare: those with a control group whose window is over."""
-    return float(sum(effect.cost for effect in effects if is_measured(effect)))
+def costs_both_ways(effects: Effects, cells: pd.DataFrame) -> pd.DataFrame:
+    """Cost of each campaign that has groups, and the sum of its groups; those of known cost.
+
+    Returns
+    -------
+    DataFrame, index campaign: of_campaign, of_groups.
+    """
+    rows = {
+        effect.campaign: (effect.cost, cells["cost"].xs(effect.campaign, level="campaign").sum())
+        for effect in effects
+        if is_measured(effect) and not math.isnan(effect.cost)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["of_campaign", "of_groups"])
 
 
 def list_values(listed: pd.DataFrame, n_listed: int) -> dict[str, Any]:
     """Numbers of the sentence about the list of customers to contact."""
     campaign = str(listed["campaign"].iloc[0]) if len(listed) else ""
     gain = float(listed["expected_gain"].head(n_listed).sum())
-    groups = ", ".join(dict.fromkeys(map(str, listed["group"])))
+    groups = joined(list(dict.fromkeys(map(str, listed["group"]))))
     return {"n": len(listed), "n_shown": min(len(listed), n_listed), "campaign": campaign, "gain": gain} | {
         "groups": groups
     }
@@ -112,17 +127,18 @@ def groups_finding(cells: pd.DataFrame, *, level: float = 0.95) -> Told:
     by_campaign = cells["p_differ"].groupby(level="campaign", sort=False).first()
     differ = [str(name) for name in by_campaign.index[by_campaign * len(by_campaign) < 1 - level]]
     seen = int((cells["p_holm"] < 1 - level).sum())
-    values: dict[str, Any] = {"n": len(cells), "n_seen": seen, "campaigns": ", ".join(differ)}
+    values: dict[str, Any] = {"n": len(cells), "n_seen": seen, "campaigns": joined(differ)}
     return ("differ" if differ else "alike"), values
 
 
 def wasted_finding(cells: pd.DataFrame) -> Told:
-    """Shares of the spend: "known", or "unknown" where nothing was measured or no cost is known."""
+    """Shares of the spend: "known", "unclear" (of none can it be told), or "unknown" (no cost is known)."""
     try:
         wasted = wasted_share(cells)
     except DataError:
         return "unknown", {}
-    return "known", vars(wasted) | {"n": len(cells)}
+    told = "known" if wasted.share_unclear < 1 else "unclear"
+    return told, vars(wasted) | {"n": len(cells)}
 
 
 def budget_finding(effects: Effects, budget: float) -> Told:

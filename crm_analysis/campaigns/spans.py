@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from crm_analysis.campaigns.contrast import UNKNOWN, Estimate, adjusted, difference, readings
+from crm_analysis.campaigns.contrast import UNKNOWN, Estimate, Welch, adjusted, difference, readings, welch
 
 SPANS = ("during", "after", "together")
 MEASURES = ("orders", "amount", "profit")
@@ -46,6 +46,14 @@ def span_outcome(part: pd.DataFrame, span: str, measure: str) -> np.ndarray:
     if span == "together":
         return (part[f"{measure}_during"] + part[f"{measure}_after"]).to_numpy(float)
     return part[f"{measure}_{span}"].to_numpy(float)
+
+
+def profit_difference(part: pd.DataFrame, span: str) -> Welch:
+    """Profit of the treated less that of the control group in a span, adjusted for what was before."""
+    treated = part["treated"].to_numpy(bool)
+    before = part["profit_before"].to_numpy(float)
+    outcome = span_outcome(part, span, "profit")
+    return welch(outcome if np.isnan(before).any() else adjusted(outcome, before, treated), treated)
 
 
 def _both(y: np.ndarray, x: np.ndarray, treated: np.ndarray, level: float) -> tuple[Estimate, Estimate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,8 @@ from crm_analysis.figures import FIRM_COLOURS, GREY
 from crm_analysis.figures.axes import INK, drawn_on, say, thousands
 
 ABOVE, BELOW, UNCLEAR = "#548235", "#a23b3b", "0.45"
+# Longer names would leave no room for the figure.
+LONGEST = 32
 SPANS = {"during": FIRM_COLOURS[0], "after": FIRM_COLOURS[1], "together": INK}
 SPAN_NAMES = {"during": "in the window", "after": "in the days after", "together": "both together"}
 
@@ -24,7 +27,7 @@ def plot_after_cost(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -
         (missing where not known), verdict.
     unit : of the money.
     """
-    ax = drawn_on(ax)
+    ax = _drawn_for(table, ax)
     if table.empty:
         return say(ax, "no campaigns")
     names = ["profit_after_cost", "profit_after_cost_low", "profit_after_cost_high"]
@@ -51,7 +54,7 @@ def plot_spans(table: pd.DataFrame, *, label: str = "extra orders", ax: Axes | N
         not drawn.
     label : of the values.
     """
-    ax = drawn_on(ax)
+    ax = _drawn_for(table, ax)
     if table.empty:
         return say(ax, "no campaigns")
     campaigns = list(dict.fromkeys(table.index.get_level_values(0)))
@@ -73,7 +76,7 @@ def plot_naive(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Axe
     table : index campaign; naive, already_before, against_control (amount per contacted customer).
     unit : of the money.
     """
-    ax = drawn_on(ax)
+    ax = _drawn_for(table, ax)
     if table.empty:
         return say(ax, "no campaigns")
     bars = {
@@ -96,7 +99,7 @@ def plot_groups(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Ax
     table : index (campaign, group); per_customer, low, high, cost, n_treated.
     unit : of the money.
     """
-    ax = drawn_on(ax)
+    ax = _drawn_for(table, ax)
     if table.empty:
         return say(ax, "no control group, so no groups to compare")
     campaigns = list(dict.fromkeys(table.index.get_level_values(0)))
@@ -107,7 +110,7 @@ def plot_groups(table: pd.DataFrame, *, unit: str, ax: Axes | None = None) -> Ax
         places = np.arange(len(campaigns)) + (i - (len(groups) - 1) / 2) * step
         colour = FIRM_COLOURS[i % len(FIRM_COLOURS)]
         ax.hlines(places, rows["low"], rows["high"], color=colour, linewidth=1.8)
-        ax.plot(rows["per_customer"], places, "o", color=colour, markersize=5.5, label=str(group))
+        ax.plot(rows["per_customer"], places, "o", color=colour, markersize=5.5, label=plain(group))
     totals = table.groupby(level=0, sort=False)[["cost", "n_treated"]].sum().reindex(campaigns)
     costs = (totals["cost"] / totals["n_treated"]).to_numpy(float)
     middle = np.arange(len(campaigns))
@@ -134,8 +137,24 @@ def plot_uplift_curve(curve: pd.DataFrame, *, measure: str = "qini", ax: Axes | 
     return ax
 
 
+def plain(name: object) -> str:
+    """Name as it is written, cut where it is long: a dollar sign in it begins no formula."""
+    words = str(name)
+    words = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+    return words.replace("$", r"\$")
+
+
+def _drawn_for(table: pd.DataFrame, ax: Axes | None) -> Axes:
+    """Return the Axes that were given, or new ones, higher where there are many campaigns."""
+    n = table.index.get_level_values(0).nunique()
+    if ax is not None or n <= 6:
+        return drawn_on(ax)
+    width, height = plt.rcParams["figure.figsize"]
+    return plt.subplots(layout="constrained", figsize=(width, height * (0.4 + n / 10)))[1]
+
+
 def _named_rows(ax: Axes, names: list[str], label: str) -> Axes:
-    ax.set_yticks(range(len(names)), [str(name) for name in names])
+    ax.set_yticks(range(len(names)), [plain(name) for name in names])
     ax.set(xlabel=label, ylim=(len(names) - 0.4, -0.6))
     ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.grid(visible=False, axis="y")
