@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import ibis
 import pandas as pd
+
+from crm_analysis.doors.pipeline.stays import stays_of
 
 STAGES = ("Lead", "Qualified", "Proposal", "Won")
 SNAPSHOT = dt.date(2025, 6, 30)
@@ -22,6 +25,12 @@ class HandMade:
     snapshot_at: dt.date = SNAPSHOT
     shape: str = "history"
     furthest_known: bool = True
+
+    @cached_property
+    def stays(self) -> ibis.Table:
+        return stays_of(
+            self.history, n_stages=len(self.stages), snapshot_at=self.snapshot_at, shape=self.shape
+        )
 
     def with_columns(self, **values) -> HandMade:
         """Opportunities with other columns, in the order of their ids: {column: values}."""

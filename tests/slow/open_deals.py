@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import crm_analysis as crm
-from crm_analysis.funnel.ageing.past_forecasts import briers, compared, kept
+from crm_analysis.funnel.ageing.past_forecasts import briers, compared
 from crm_analysis.simulate.plan import STAGES
 
 SNAPSHOTS = ("2024-06-30", "2024-12-31", "2025-06-30", "2025-12-31")
@@ -40,7 +40,7 @@ def forecasts(firm_name: str, seed: int, variant: str) -> pd.DataFrame:
     truth = firm.truth.opportunities.set_index("opportunity_id")
     came = pd.DataFrame({"won": truth["eventual_outcome"] == "won", "open": False}).join(amount)
     found = []
-    then = {day: kept(pipeline.as_of(day)) for day in SNAPSHOTS}
+    then = {day: pipeline.as_of(day) for day in SNAPSHOTS}
     for day, (way, arguments) in product(SNAPSHOTS, WAYS.items()):
         forecast = crm.funnel.forecast_open(then[day], n_draws=100, **arguments)
         of_open = came.reindex(forecast.table.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import ibis.expr.types as ir
@@ -18,6 +19,7 @@ from crm_analysis.doors.pipeline.question import Found, Question
 from crm_analysis.doors.pipeline.snapshots import read_snapshots
 from crm_analysis.doors.pipeline.stage_dates import read_stage_dates
 from crm_analysis.doors.pipeline.stages import Stages
+from crm_analysis.doors.pipeline.stays import stays_of
 from crm_analysis.doors.transactions import as_date
 from crm_analysis.doors.verdict import Defect, Verdict
 from crm_analysis.errors import ConfigError, DataError
@@ -78,9 +80,26 @@ class Pipeline:
             )
         if at == self.snapshot_at:
             return self
-        history, deals = _tables(self.rows, self.shape, Stages(self.stages, self.lost), at)
+        history, deals = _written(self.rows, self.shape, Stages(self.stages, self.lost), at)
         known = self.furthest_known and self.shape != "current stage"
         return replace(self, history=history, opportunities=deals, snapshot_at=at, furthest_known=known)
+
+    @cached_property
+    def stays(self) -> ir.Table:
+        """Every stay in a stage before the won one, worked out at the first question.
+
+        Returns
+        -------
+        opportunity_id, sequence, stage, stage_number, entered_on, left_on (the snapshot while it is there),
+        days, to (stage number, -1 lost, -2 still there), exit ("advanced", "lost", "back" or "there").
+
+        Raises
+        ------
+        DataError
+            The shape does not know when stages were entered, or some are left before they are entered.
+        """
+        n = len(self.stages)
+        return stays_of(self.history, n_stages=n, snapshot_at=self.snapshot_at, shape=self.shape)
 
     @property
     def keeps_changes(self) -> bool:
@@ -198,11 +217,7 @@ def _judged(found: Found) -> Verdict:
 
 
 def _pipeline(found: Found, verdict: Verdict, shape: str, stages: Stages, at: dt.date) -> Pipeline:
-    history, deals = _tables(found.rows, shape, stages, at)
-    history, deals = (
-        history.order_by("opportunity_id", "sequence").cache(),
-        deals.order_by("opportunity_id").cache(),
-    )
+    history, deals = _written(found.rows, shape, stages, at)
     defects = find_defects(history, deals, name=found.name, stages=stages, snapshot_at=at, shape=shape)
     return Pipeline(
         history=history,
@@ -218,6 +233,12 @@ def _pipeline(found: Found, verdict: Verdict, shape: str, stages: Stages, at: dt
         n_rows_in=found.checked.n_rows_in,
         furthest_known=found.furthest_known,
     )
+
+
+def _written(rows: ir.Table, shape: str, stages: Stages, at: dt.date) -> tuple[ir.Table, ir.Table]:
+    """Write history and opportunities at a day down once, so that no question works them out anew."""
+    history, deals = _tables(rows, shape, stages, at)
+    return history.order_by("opportunity_id", "sequence").cache(), deals.order_by("opportunity_id").cache()
 
 
 def _tables(rows: ir.Table, shape: str, stages: Stages, at: dt.date) -> tuple[ir.Table, ir.Table]:

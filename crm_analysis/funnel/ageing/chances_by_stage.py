@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.fft import irfft, next_fast_len, rfft
 
+from crm_analysis.doors.pipeline.stays import LOST, STILL_THERE
 from crm_analysis.funnel.ageing.cumulative import MIN_AT_RISK
 from crm_analysis.funnel.ageing.resampling import cells_of_owners, draw_cells
-from crm_analysis.funnel.ageing.stays import LOST, STILL_THERE, Stays
+from crm_analysis.funnel.ageing.stays import Stays
 
 # Draws that are worked on at a time: memory, not time.
 CHUNK = 20

@@ -24,6 +24,23 @@ MIN_WINS = 10
 
 
 @dataclass(frozen=True, eq=False)
+class Learnt:
+    """What chances are learnt from, counted once for any horizon, and the open opportunities they are for.
+
+    deals : index opportunity_id, sorted; age_days, group, and where known owner, amount, stage, stage_number,
+        days_in_stage.
+    ends : age_days, outcome, n, group, and owner where mapped.
+    stays : None where chances are given the age.
+    n_undated : opportunities without a creation date, left out.
+    """
+
+    deals: pd.DataFrame
+    ends: pd.DataFrame
+    stays: Stays | None
+    n_undated: int
+
+
+@dataclass(frozen=True, eq=False)
 class OpenChances:
     """Chances of the open opportunities.
 
@@ -31,36 +48,30 @@ class OpenChances:
         stage, stage_number, days_in_stage.
     chances : won and lost by draw (the first is the estimate) and state; shape (1 + n_draws, n_states, 2).
     state : of each row of `deals`.
-    ends : what they were estimated from: age_days, outcome, n, and owner where mapped.
-    by_owner : draws are of owners.    n_undated : opportunities without a creation date, left out.
+    by_owner : draws are of owners.
     """
 
     deals: pd.DataFrame
     chances: np.ndarray
     state: np.ndarray
-    ends: pd.DataFrame
     by_owner: bool
-    n_undated: int
 
 
-def open_chances(
-    pipeline: Pipeline,
-    *,
-    given: str,
-    horizon_days: int | None,
-    by: str,
-    n_draws: int,
-    rng: np.random.Generator,
-) -> OpenChances:
-    """Find the chances of the open opportunities to be won and lost; 0 where stalled or beyond support.
-
-    Arguments as in `forecast_open`; `given` is decided, and the horizon in days.
-    """
+def learn(pipeline: Pipeline, *, given: str, by: str) -> Learnt:
+    """Count what chances are learnt from; arguments as in `forecast_open`, with `given` decided."""
     aged = ages(pipeline)
     aged = aged.mutate(group=_group(aged, by))
     ends, n_undated = count_ends(aged, by=["group", *(n for n in ("owner",) if n in aged.columns)])
     stays = count_stays(pipeline, aged) if given == "stage" else None
     deals = _open_deals(aged) if stays is None else _open_deals(aged).join(stays.now, how="inner")
+    return Learnt(deals, ends, stays, n_undated)
+
+
+def open_chances(
+    learnt: Learnt, *, horizon_days: int | None, n_draws: int, rng: np.random.Generator
+) -> OpenChances:
+    """Find the chances of the open opportunities to be won and lost; 0 where stalled or beyond support."""
+    deals, ends, stays = learnt.deals, learnt.ends, learnt.stays
     owners = draw_owners(ends, n_draws=n_draws, rng=rng)
     settings: dict[str, Any] = {
         "horizon_days": horizon_days,
@@ -78,7 +89,7 @@ def open_chances(
 
     for group, rows in deals.groupby("group").indices.items():
         take(rows, *_learnt_from(str(group), ends, stays))
-    if by != "all" and beyond.any():
+    if (ends["group"] != "").any() and beyond.any():
         # Where a group has too few as old as this, all groups together may have enough.
         take(np.flatnonzero(beyond), ends, stays)
     closed = ends.loc[ends["outcome"] != "open", "age_days"]
@@ -88,9 +99,7 @@ def open_chances(
         chances=np.concatenate(found, axis=1),
         # The first state is that of no chance at all.
         state=np.where(stalled | beyond, 0, state),
-        ends=ends,
         by_owner=owners is not None,
-        n_undated=n_undated,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError
-from crm_analysis.funnel.ageing.open_chances import open_chances
+from crm_analysis.funnel.ageing.open_chances import learn, open_chances
 from crm_analysis.funnel.ageing.owners import draw_sums, owner_likeness
 from crm_analysis.funnel.ageing.resampling import quantiles
 from crm_analysis.workspace import parse_length
@@ -90,21 +91,14 @@ def forecast_open(
     """
     if n_draws < 1:
         raise ConfigError(f"forecast_open: n_draws = {n_draws}; expected 1 or more")
-    given = _given(pipeline, given)
-    if by is None:
-        by = "amount" if "amount" in pipeline.opportunities.columns else "all"
-    open_ = open_chances(
-        pipeline,
-        given=given,
-        horizon_days=None if horizon is None else int(parse_length(horizon)),
-        by=by,
-        n_draws=n_draws,
-        rng=(rng := rng if rng is not None else np.random.default_rng(1)),
-    )
+    given, by, days = _given(pipeline, given), _by(pipeline, by), _days(horizon)
+    rng = rng if rng is not None else np.random.default_rng(1)
+    learnt = learn(pipeline, given=given, by=by)
+    open_ = open_chances(learnt, horizon_days=days, n_draws=n_draws, rng=rng)
     deals, chance = open_.deals, open_.chances[0, open_.state]
-    likeness = owner_likeness(open_.ends) if "owner" in open_.ends else 0.0
+    likeness = owner_likeness(learnt.ends) if "owner" in learnt.ends else 0.0
     sums = draw_sums(open_.chances[..., 0], open_.state, deals, likeness=likeness, rng=rng)
-    rate = _static_rate(open_.ends)
+    rate = _static_rate(learnt.ends)
     return OpenForecast(
         table=_table(deals, chance),
         totals=_totals(deals, chance[:, 0], sums, rate),
@@ -118,8 +112,44 @@ def forecast_open(
         n_stalled=int(deals["stalled"].sum()),
         n_beyond=int(deals["beyond"].sum()),
         n_unpriced=int(deals["amount"].isna().sum()) if "amount" in deals else len(deals),
-        n_undated=open_.n_undated,
+        n_undated=learnt.n_undated,
     )
+
+
+def chances_within(
+    pipeline: Pipeline,
+    horizons: Mapping[str, str | None],
+    *,
+    by: str | None = None,
+    given: str | None = None,
+) -> pd.DataFrame:
+    """Chance of each open opportunity to be won within several horizons, learnt from one count.
+
+    Parameters
+    ----------
+    horizons : name -> length, or None for ever.
+    by, given : as in `forecast_open`, whose p_won these are.
+
+    Returns
+    -------
+    DataFrame, index opportunity_id, a column for each name.
+    """
+    learnt = learn(pipeline, given=_given(pipeline, given), by=_by(pipeline, by))
+    found = pd.DataFrame(index=learnt.deals.index)
+    for name, horizon in horizons.items():
+        # No draws: the estimate is what is wanted, not its interval.
+        rng = np.random.default_rng(1)
+        open_ = open_chances(learnt, horizon_days=_days(horizon), n_draws=0, rng=rng)
+        found[name] = open_.chances[0, open_.state, 0]
+    return found
+
+
+def _by(pipeline: Pipeline, by: str | None) -> str:
+    return by or ("amount" if "amount" in pipeline.opportunities.columns else "all")
+
+
+def _days(horizon: str | None) -> int | None:
+    return None if horizon is None else int(parse_length(horizon))
 
 
 def _given(pipeline: Pipeline, given: str | None) -> str:

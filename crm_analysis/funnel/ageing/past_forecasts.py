@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def backtest_open(
     tables, scores = {}, {}
     for day in [as_date(day, "at") for day in at]:
         length = _length(pipeline, day, horizon)
-        then = kept(pipeline.as_of(day))
+        then = pipeline.as_of(day)
         forecast = forecast_open(then, horizon=length, by=by, given=given, n_draws=n_draws, rng=rng)
         until = day + dt.timedelta(days=int(parse_length(length)))
         came = outcomes(pipeline, until).reindex(forecast.table.index)
@@ -81,11 +81,6 @@ def backtest_open(
         error=_relative(sums["expected"], sums["actual"]),
         static_error=_relative(sums["static"], sums["actual"]),
     )
-
-
-def kept(pipeline: Pipeline) -> Pipeline:
-    """Compute the tables of an earlier day once, not in every question asked of them."""
-    return replace(pipeline, opportunities=pipeline.opportunities.cache(), history=pipeline.history.cache())
 
 
 def outcomes(pipeline: Pipeline, until: dt.date) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def draw_ends(
     cell = ends["outcome"].map({"won": 0, "lost": 1, "open": 2}).to_numpy() * len(days) + place
     cells = cells_of_owners(ends, cell, size=3 * len(days), owners=owners)
     drawn = draw_cells(cells, owners, n_draws=n_draws, rng=rng)
-    won, lost, open_ = drawn.reshape(len(drawn), 3, -1).swapaxes(0, 1)
+    won, lost, open_ = drawn.reshape(len(drawn), 3, len(days)).swapaxes(0, 1)
     return days, won, lost, open_
 
 

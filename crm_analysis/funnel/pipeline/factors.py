@@ -19,7 +19,7 @@ import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
 from crm_analysis.funnel.pipeline.cohorts import cohort_of
-from crm_analysis.funnel.pipeline.resampling import Clusters, rate_ends, ratio_influence
+from crm_analysis.funnel.pipeline.owner_clusters import Clusters, rate_ends, ratio_influence
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline

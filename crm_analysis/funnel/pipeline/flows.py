@@ -11,7 +11,6 @@ import pandas as pd
 
 from crm_analysis.doors.transactions import as_date
 from crm_analysis.errors import ConfigError
-from crm_analysis.funnel.pipeline.stays import stays_of
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -48,7 +47,7 @@ def flow_check(pipeline: Pipeline, *, since: dt.date | str, until: dt.date | str
     deals = deals.filter(deals.created_on.notnull())  # noqa: PD004
     rows = {ALL: _flow(deals.select(start="created_on", end="closed_on"), first, last)}
     if pipeline.shape != "current stage":
-        stays = stays_of(pipeline)
+        stays = pipeline.stays
         left = (stays.exit == "there").ifelse(ibis.null("date"), stays.left_on)
         stays = stays.select("stage_number", start="entered_on", end=left)
         for k, stage in enumerate(pipeline.stages[:-1]):

@@ -10,8 +10,6 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crm_analysis.funnel.pipeline.stays import stays_of
-
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
 
@@ -38,7 +36,7 @@ def aged(pipeline: Pipeline) -> pd.DataFrame:
     DataError
         The shape does not know when stages were entered.
     """
-    stays = stays_of(pipeline)
+    stays = pipeline.stays
     deals = pipeline.opportunities
     won = deals.filter(deals.outcome == "won").select("opportunity_id")
     of_won = stays.semi_join(won, "opportunity_id")

@@ -12,7 +12,7 @@ import pandas as pd
 from crm_analysis.errors import DataError
 from crm_analysis.funnel.ageing.resampling import MIN_OWNERS
 from crm_analysis.funnel.pipeline.absorbing import AbsorbingChain, absorbing_chain
-from crm_analysis.funnel.pipeline.resampling import NOBODY
+from crm_analysis.funnel.pipeline.owner_clusters import NOBODY
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline

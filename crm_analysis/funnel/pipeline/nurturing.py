@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import ConfigError, DataError
-from crm_analysis.funnel.ageing.open_deals import forecast_open
+from crm_analysis.funnel.ageing.open_deals import chances_within
 from crm_analysis.funnel.pipeline.cohorts import cohort_of
 
 if TYPE_CHECKING:
@@ -106,12 +106,7 @@ def _forecast(pipeline: Pipeline, ids: pd.Index) -> pd.DataFrame:
     """Chance of a win within each horizon; a longer one has no lower chance, whatever rounding says."""
     if ids.empty:
         return pd.DataFrame(columns=list(HORIZONS), index=ids, dtype=float)
-    found = {
-        # One draw: the estimate is what is wanted, not its interval.
-        name: forecast_open(pipeline, horizon=length, n_draws=1).table["p_won"].reindex(ids)
-        for name, length in HORIZONS.items()
-    }
-    return pd.DataFrame(found).cummax(axis=1)
+    return chances_within(pipeline, HORIZONS).reindex(ids).cummax(axis=1)
 
 
 def _given(chances: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

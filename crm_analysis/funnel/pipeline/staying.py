@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.funnel.ageing.cumulative import aalen_johansen
-from crm_analysis.funnel.pipeline.stays import stays_of
 
 if TYPE_CHECKING:
     from crm_analysis.doors.pipeline import Pipeline
@@ -37,7 +36,7 @@ def time_in_stages(pipeline: Pipeline, *, level: float = 0.95) -> pd.DataFrame:
     days at which the interval of the share that left holds one half (Brookmeyer & Crowley 1982, Biometrics
     38:29).
     """
-    stays = stays_of(pipeline)
+    stays = pipeline.stays
     cells = stays.group_by("stage_number", "days", "exit").agg(n=stays.count()).to_pandas()
     rows = [_stage(cells[cells["stage_number"] == k], level) for k in range(len(pipeline.stages) - 1)]
     table = pd.DataFrame(rows, index=pd.Index(pipeline.stages[:-1], name="stage"))

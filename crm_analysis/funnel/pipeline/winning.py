@@ -13,7 +13,7 @@ from scipy.special import expit
 from crm_analysis.errors import ConfigError
 from crm_analysis.funnel.ageing.cumulative import aalen_johansen, last_supported_age
 from crm_analysis.funnel.pipeline.cohorts import cohort_of
-from crm_analysis.funnel.pipeline.resampling import Clusters, ratio_influence
+from crm_analysis.funnel.pipeline.owner_clusters import Clusters, ratio_influence
 from crm_analysis.rates import wilson
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +189,7 @@ def compare_firms(
         There are not two firms with a pipeline.
     """
     keys = _two(ws, firms)
-    pipelines = [held(ws.pipeline(key, until=until)) for key in keys]
+    pipelines = [ws.pipeline(key, until=until) for key in keys]
     given = window or maturity_window(*pipelines)
     count = count_stages if all(p.furthest_known for p in pipelines) else count_wins
     a, b = (count(pipeline, window=given, entered_from=since) for pipeline in pipelines)
@@ -207,11 +207,6 @@ def compare_firms(
         since=since,
         until=until,
     )
-
-
-def held(pipeline: Pipeline) -> Pipeline:
-    """Return the same pipeline with its rows worked out: a page asks for them many times."""
-    return replace(pipeline, history=pipeline.history.cache(), opportunities=pipeline.opportunities.cache())
 
 
 def _two(ws: Any, firms: Sequence[str]) -> tuple[str, str]:

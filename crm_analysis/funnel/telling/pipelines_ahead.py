@@ -8,8 +8,8 @@ import pandas as pd
 
 from crm_analysis.errors import DataError
 from crm_analysis.funnel.ageing.open_deals import forecast_open
-from crm_analysis.funnel.ageing.past_forecasts import compared, outcomes
-from crm_analysis.funnel.telling.comparisons import Comparison, held
+from crm_analysis.funnel.ageing.past_forecasts import backtest_open
+from crm_analysis.funnel.telling.comparisons import Comparison
 from crm_analysis.workspace import parse_length
 
 
@@ -35,10 +35,9 @@ def _one(c: Comparison, i: int, horizon: str, n_draws: int) -> pd.DataFrame:
     table.insert(1, "n_stalled", ahead.n_stalled)
     day = pipeline.snapshot_at - dt.timedelta(days=int(parse_length(horizon)))
     try:
-        past = forecast_open(held(pipeline.as_of(day)), horizon=horizon, n_draws=n_draws)
+        past = backtest_open(pipeline, [day], horizon=horizon, n_draws=n_draws).table.droplevel("at")
     except DataError:
         return table
-    came = outcomes(pipeline, pipeline.snapshot_at).reindex(past.table.index)
     words = {"expected": "before", "low_80": "before_low_80", "high_80": "before_high_80"}
-    said = compared(past, came).rename(columns=words)
+    said = past.rename(columns=words)
     return table.join(said[[*words.values(), "actual", "error", "static_error"]])
