@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from crm_analysis.campaigns import (
     break_even_rate,
@@ -116,13 +116,13 @@ def test_the_range_of_the_wasted_share_holds_the_truth():
     rng = np.random.default_rng(7)
     true = np.array([-40.0, -15, -5, 0, 0, 8, 25, 60])
     cost, se, held = np.array([10.0, 20, 5, 10, 15, 10, 20, 10]), 10.0, 0
-    for after in true + se * rng.normal(size=(250, 8)):
-        p = 2 * norm.sf(np.abs(after) / se)
+    for after in true + se * rng.normal(size=(160, 8)):
+        p = 2 * ndtr(-np.abs(after) / se)
         wasted = wasted_share(pd.DataFrame({"cost": cost, "after_cost": after, "p_cost": p}))
         least, most = cost[true < 0].sum() / 100, cost[true <= 0].sum() / 100
         held += wasted.low <= most + 1e-9 and wasted.high >= least - 1e-9
         assert wasted.low <= wasted.high
-    assert held >= 232
+    assert held >= 147
 
 
 def test_cells_of_spend_are_judged_together():

@@ -1,11 +1,11 @@
 """Rules and affinities: intervals, the test against chance, guards, real households."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import fisher_exact, hypergeom
 
 from crm_analysis.campaigns import (
     affinity,
@@ -40,28 +40,27 @@ def rule(rules, left, right):
 @pytest.mark.parametrize("lift", [1.0, 1.8])
 def test_the_interval_of_a_lift_holds_the_truth(lift):
     rng, held = np.random.default_rng([3, int(10 * lift)]), 0
-    for _ in range(600):
+    for _ in range(400):
         t = drawn(rng, 400, lift=lift)
         low, high = lift_interval((t["a"] & t["b"]).sum(), t["a"].sum(), t["b"].sum(), 400)
         held += low < lift < high
-    assert 0.93 < held / 600 < 0.97
+    assert 0.925 < held / 400 < 0.975
 
 
 def test_the_p_of_a_rule_is_that_of_fisher_doubled():
     t = drawn(np.random.default_rng(5), 300, lift=1.5)
     found = rule(association_rules(t, min_support=0.05), "a", "b")
-    k, a, b = (t["a"] & t["b"]).sum(), t["a"].sum(), t["b"].sum()
-    upper, lower = hypergeom.sf(k - 1, 300, a, b), hypergeom.cdf(k, 300, a, b)
+    k, a, b = (int(v) for v in ((t["a"] & t["b"]).sum(), t["a"].sum(), t["b"].sum()))
+    ways = [math.comb(a, i) * math.comb(300 - a, b - i) / math.comb(300, b) for i in range(min(a, b) + 1)]
+    upper, lower = sum(ways[k:]), sum(ways[: k + 1])
     n_rules = len(association_rules(t, min_support=0.05))
     assert found["p_holm"] == pytest.approx(min(1, n_rules * 2 * min(upper, lower)), rel=1e-9)
-    table = [[k, a - k], [b - k, 300 - a - b + k]]
-    assert upper == pytest.approx(fisher_exact(table, alternative="greater").pvalue)
 
 
 def test_chance_makes_no_rules_and_a_planted_pair_is_found():
     rng = np.random.default_rng(6)
-    nothing = [len(strongest_rules(association_rules(drawn(rng, 400), min_support=0.02))) for _ in range(40)]
-    assert sum(n > 0 for n in nothing) <= 4
+    nothing = [len(strongest_rules(association_rules(drawn(rng, 400), min_support=0.02))) for _ in range(20)]
+    assert sum(n > 0 for n in nothing) <= 2
     found = strongest_rules(association_rules(drawn(rng, 2000, lift=1.8), min_support=0.02, max_length=2))
     assert found[["bought", "also_bought"]].to_numpy().tolist() == [["b", "a"]]
     assert found["lift_low"].iloc[0] < 1.8 < found["lift_high"].iloc[0]
@@ -205,6 +204,14 @@ def test_households_respond_by_type_of_campaign_and_nothing_incremental_is_told(
     kind = campaigns.set_index(campaigns["campaign"].astype(str))["campaign_type"]
     counts = effects.table[["n_treated", "n_responders"]].groupby(kind.reindex(effects.table.index)).sum()
     assert counts.to_numpy().tolist() == [[3647, 604], [2368, 154], [574, 34]]
+    keys = ["campaign", "customer_id"]
+    said = contacts[keys].apply(tuple, axis=1).isin(set(redeemed[keys].itertuples(index=False, name=None)))
+    answered = evaluate(
+        contacts.assign(treated=True, responded=said),
+        redeemed[keys].iloc[:1],
+        campaigns=campaigns.assign(campaign=campaigns["campaign"]),
+    ).table["n_answered"]
+    assert answered.groupby(kind.reindex(answered.index)).sum().tolist() == [604, 154, 34]
     assert finding(effects)[0] == "no_control"
     assert all(effect.no_control for effect in effects)
     assert effects.table["profit_after_cost"].isna().all()

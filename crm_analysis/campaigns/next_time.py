@@ -31,19 +31,17 @@ def next_steps(effects: Effects) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, index campaign: verdict, pulled_forward, one_order_decides, step; profit_after_cost with its
-    ends; cost_per_contact; visible_profit (profit per contact that would have been seen beyond chance in four
-    of five such campaigns).
+    DataFrame, index campaign: verdict, p_together, pulled_forward, one_order_decides, step, cost_per_contact,
+    visible_profit (profit per contact that would have been seen beyond chance in four of five such
+    campaigns, had it been alone).
     """
     rows = {
         effect.campaign: {
             "verdict": effect.verdict,
+            "p_together": effect.p_together,
             "pulled_forward": effect.pulled_forward,
             "one_order_decides": effect.one_order_decides,
             "step": step_of(effect),
-            "profit_after_cost": effect.profit_after_cost.value,
-            "profit_after_cost_low": effect.profit_after_cost.low,
-            "profit_after_cost_high": effect.profit_after_cost.high,
             "cost_per_contact": effect.cost_per_contact,
             "visible_profit": smallest_visible(effect, level=effects.level),
         }

@@ -39,7 +39,7 @@ RESPONSE += [
 ]
 ANSWERS = ["n_answered", "answer_rate", "answer_rate_low", "answer_rate_high"]
 MONEY = ["amount", "profit", "cost", "extra_profit", "profit_after_cost", "profit_after_cost_low"]
-MONEY += ["profit_after_cost_high", "roi", "p_together", "verdict"]
+MONEY += ["profit_after_cost_high", "roi", "verdict"]
 
 
 def response_table(effects: Effects) -> pd.DataFrame:
