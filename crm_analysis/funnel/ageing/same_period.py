@@ -59,16 +59,8 @@ def won_in_period(
     DataError
         As `incidence`; or no period is over at the snapshot.
     """
-    if by not in PERIODS:
-        raise ConfigError(f"won_in_period: by = {by!r}; expected one of {list(PERIODS)}")
     period: dict[str, Any] = {"entered_from": entered_from, "entered_until": entered_until}
-    table = _counted(pipeline, by, **period)
-    table["complete"] = [p.end_time.date() <= pipeline.snapshot_at for p in table.index]
-    if not table["complete"].any():
-        raise DataError(
-            f"won_in_period: no {by} is over at {pipeline.snapshot_at}; give a shorter period than {by!r}"
-        )
-    done = table.loc[table["complete"], ["n_created", "n_won_in_period", "n_won", "n_open"]].sum()
+    table, done = _periods(pipeline, by, level, **period)
     names = {"won": "ever", "low": "ever_low", "high": "ever_high"}
     ever = won_within(pipeline, ["ever"], level=level, **period)[list(names)].rename(columns=names)
     each = won_within(pipeline, ["ever"], by=by, level=level, **period).droplevel("horizon")
@@ -78,10 +70,36 @@ def won_in_period(
     first = ["n_created", "n_won_in_period"]
     return WonInPeriod(
         table=table[first].join(shares).join(table.drop(columns=first)).join(eventual),
-        overall=pd.concat([done, pd.Series(_share(done, level)), ever.iloc[0]]),
+        overall=pd.concat([done, ever.iloc[0]]),
         by=by,
         level=level,
     )
+
+
+def share_in_period(
+    pipeline: Pipeline,
+    *,
+    by: str = "month",
+    entered_from: dt.date | str | None = None,
+    entered_until: dt.date | str | None = None,
+    level: float = 0.95,
+) -> pd.Series:
+    """`won_in_period(...).overall` without the shares ever won, which take most of the time."""
+    return _periods(pipeline, by, level, entered_from=entered_from, entered_until=entered_until)[1]
+
+
+def _periods(pipeline: Pipeline, by: str, level: float, **period: Any) -> tuple[pd.DataFrame, pd.Series]:
+    """Counts of every period, with whether it is over; and those of all that are over, with their share."""
+    if by not in PERIODS:
+        raise ConfigError(f"won_in_period: by = {by!r}; expected one of {list(PERIODS)}")
+    table = _counted(pipeline, by, **period)
+    table["complete"] = [p.end_time.date() <= pipeline.snapshot_at for p in table.index]
+    if not table["complete"].any():
+        raise DataError(
+            f"won_in_period: no {by} is over at {pipeline.snapshot_at}; give a shorter period than {by!r}"
+        )
+    done = table.loc[table["complete"], ["n_created", "n_won_in_period", "n_won", "n_open"]].sum()
+    return table, pd.concat([done, pd.Series(_share(done, level))])
 
 
 def _counted(pipeline: Pipeline, by: str, **period: Any) -> pd.DataFrame:

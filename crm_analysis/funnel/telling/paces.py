@@ -6,7 +6,7 @@ import pandas as pd
 
 from crm_analysis.errors import DataError
 from crm_analysis.funnel.ageing.horizons import won_within
-from crm_analysis.funnel.ageing.same_period import won_in_period
+from crm_analysis.funnel.ageing.same_period import share_in_period
 from crm_analysis.funnel.pipeline.factor_split import split_velocity
 from crm_analysis.funnel.pipeline.factors import Velocity, velocity
 from crm_analysis.funnel.telling.comparisons import Comparison
@@ -28,7 +28,7 @@ def wins_in_time(c: Comparison) -> pd.DataFrame:
         table = won_within(pipeline, HORIZONS, entered_from=c.since)[
             ["horizon_days", "n", "won", "low", "high"]
         ]
-        month = won_in_period(pipeline, entered_from=c.since).overall
+        month = share_in_period(pipeline, entered_from=c.since)
         row = {"n": month["n_created"], "won": month["share"], "low": month["low"], "high": month["high"]}
         tables[name] = pd.concat([pd.DataFrame([row], index=["the month it came in"]), table])[list(table)]
     return pd.concat(tables, names=["firm", "horizon"]).astype({"horizon_days": "Int64", "n": "int64"})
