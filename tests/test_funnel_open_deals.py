@@ -214,12 +214,12 @@ def test_likeness_widens_a_sum_as_much_as_it_says():
 
 
 def test_ranges_hold_what_comes():
-    """100 books of 60 open deals, learnt from 500 closed or not: 80% and 95% within sampling error.
+    """50 books of 60 open deals, learnt from 500 closed or not: 80% and 95% within sampling error.
 
     The chance is that of a book drawn again, known from the clock.
     """
     rng, held = np.random.default_rng(10), []
-    for _ in range(100):
+    for _ in range(50):
         ends = clocked(rng, 500).assign(n=1)
         ends["age_days"] = (
             pd.to_datetime(ends["closed_on"]).fillna(pd.Timestamp(SNAPSHOT)) - ends["created_on"]
@@ -237,9 +237,9 @@ def test_ranges_hold_what_comes():
             ]
         )
     share = np.mean(held, axis=0)
-    # Whole wins make ranges a little wide; two and a half standard errors are 10 and 5.4 points.
-    assert 0.7 < share[0] < 0.95
-    assert 0.89 < share[1] <= 1
+    # Whole wins make ranges a little wide; two and a half standard errors are 14 and 7.7 points.
+    assert 0.66 < share[0] < 0.95
+    assert 0.87 < share[1] <= 1
 
 
 @pytest.mark.parametrize(
@@ -287,6 +287,11 @@ def firm(name):
     return crm.open_workspace(DATA / "demo.toml").pipeline(name)
 
 
+@cache
+def past_of(name, given=None):
+    return backtest_open(firm(name), ["2024-12-31"], given=given, n_draws=20)
+
+
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_of_a_sample_firm_forecasts_hold_where_the_share_of_all_closed_does_not(name):
     """Against what is planted: of the last day only the truth knows the future; and an earlier day."""
@@ -295,7 +300,7 @@ def test_of_a_sample_firm_forecasts_hold_where_the_share_of_all_closed_does_not(
     won = truth.set_index("opportunity_id")["eventual_outcome"] == "won"
     last = forecast_open(pipeline, n_draws=20)
     came = won[last.table.index].sum()
-    past = backtest_open(pipeline, ["2024-12-31"], n_draws=20)
+    past = past_of(name)
     wins = past.table.xs("wins", level="measure")
     expected = wins["expected"].sum() + last.totals.loc["wins", "expected"]
     static = wins["static"].sum() + last.totals.loc["wins", "static"]
@@ -306,18 +311,14 @@ def test_of_a_sample_firm_forecasts_hold_where_the_share_of_all_closed_does_not(
 
 
 def test_stages_tell_more_than_age_on_a_sample_firm():
-    pipeline = firm("a")
-    scores = {
-        given: backtest_open(pipeline, ["2025-03-31"], given=given, n_draws=5).scores["brier"].mean()
-        for given in ("stage", "age")
-    }
-    assert scores["stage"] < 0.9 * scores["age"]
+    scores = {given: past_of("a", given).scores["brier"].mean() for given in (None, "age")}
+    assert scores[None] < 0.9 * scores["age"]
 
 
 def test_shares_by_age_hold_what_came_later():
-    """Seen at three days, the share won by 90 days is that of the same opportunities later."""
+    """Seen at two days, the share won by 90 days is that of the same opportunities later."""
     pipeline = firm("a")
-    for day in ("2024-03-31", "2024-09-30", "2025-03-31"):
+    for day in ("2024-03-31", "2025-03-31"):
         then = incidence(pipeline.as_of(day), at=["90 days"]).table.loc["90 days"]
         later = incidence(pipeline, at=["90 days"], entered_until=day).table.loc["90 days"]
         assert abs(then["won"] - later["won"]) <= 2 * then["won_se"]

@@ -140,18 +140,18 @@ def firm(rng, *, n_owners, per_owner, spread):
 
 
 def test_the_intervals_hold_the_truth_as_often_as_they_say():
-    """50 firms of 20 unlike owners; 95% of 50 is 47.5, with a standard error of 1.5."""
+    """25 firms of 20 unlike owners; 95% of 25 is 23.8, with a standard error of 1.1."""
     rng = np.random.default_rng(4)
     truth = {"Deal value": 1000, "Win rate": 0.3, "Days to win": 40, "velocity": 800 * 1000 * 0.3 / 40}
     held = dict.fromkeys(truth, 0)
-    for _ in range(50):
+    for _ in range(25):
         v = velocity(deals_of(firm(rng, n_owners=20, per_owner=40, spread=0.2)))
         ends = {name: tuple(v.table.loc[name, ["low", "high"]]) for name in v.table.index}
         ends["velocity"] = (v.low, v.high)
         for name, value in truth.items():
             held[name] += ends[name][0] <= value <= ends[name][1]
     assert v.clusters == "owner"
-    assert all(k >= 43 for k in held.values()), held
+    assert all(k >= 21 for k in held.values()), held
 
 
 def test_alike_deals_of_one_owner_widen_the_intervals():
@@ -193,10 +193,10 @@ def test_the_intervals_of_the_split_are_the_spread_of_the_splits():
         )
         return Velocity(n, v, w, c)
 
-    drawn = np.array([split_velocity(again(a), again(b))["contribution"] for _ in range(400)])
+    drawn = np.array([split_velocity(again(a), again(b))["contribution"] for _ in range(200)])
     half = (said["high"] - said["low"]) / 2
-    # The standard deviation of 400 draws is known to 3.5%, and the split is a little curved.
-    assert half.to_numpy() / 1.96 == pytest.approx(drawn.std(axis=0), rel=0.12)
+    # The standard deviation of 200 draws is known to 5%, and the split is a little curved.
+    assert half.to_numpy() / 1.96 == pytest.approx(drawn.std(axis=0), rel=0.15)
     assert half["Opportunities"] > 0
 
 
