@@ -471,3 +471,14 @@ def test_words_inside_a_figure_are_in_the_language_of_the_report(monkeypatch):
     translate(figure, read_catalogue("en"))
     assert ax.get_xlabel() == "share of customers"
     plt.close(figure)
+
+
+def test_a_range_stands_under_its_number_where_it_is_asked_for(page):
+    table = pd.DataFrame({"mix": [0.5, -2.0], "mix_low": [-1.25, math.nan], "mix_high": [2.0, math.nan]})
+    page.table(table, name="t", caption="x", ranges=True)
+    assert '0.500<span class="range">−1.250 to 2.000</span>' in page.html
+    assert page.html.count("<th") == 1 + page.html.count("<thead")
+    assert page.html.count('class="range"') == 1
+    assert "0.500 (−1.250 to 2.000)" in page.plain
+    page.table(table, name="u", caption="x")
+    assert page.html.count('scope="col"') == 3

@@ -189,6 +189,9 @@ if TYPE_CHECKING:
     from crm_analysis.funnel.telling.losing import (
         reasons_of_loss,
     )
+    from crm_analysis.funnel.telling.many_firms import (
+        beside_others,
+    )
     from crm_analysis.funnel.telling.paces import (
         paces_table,
         velocities,
@@ -259,6 +262,7 @@ _HOMES = {
     "attribute": "funnel.counting.breakdowns",
     "backtest_open": "funnel.ageing.past_forecasts",
     "benjamini_hochberg": "rates",
+    "beside_others": "funnel.telling.many_firms",
     "breakdown_table": "funnel.counting.breakdowns",
     "clopper_pearson": "rates",
     "cohort_table": "funnel.counting.breakdowns",
@@ -370,6 +374,7 @@ __all__ = [
     "attribute",
     "backtest_open",
     "benjamini_hochberg",
+    "beside_others",
     "breakdown_table",
     "clopper_pearson",
     "cohort_table",

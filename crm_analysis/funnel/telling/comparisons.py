@@ -211,7 +211,7 @@ def compare_firms(
 
 def _two(ws: Any, firms: Sequence[str]) -> tuple[str, str]:
     keys = list(firms) or [key for key in ws.firms if ws.settings.firm(key).pipeline]
-    if len(keys) < 2 or any(ws.settings.firm(key).pipeline is None for key in keys[:2]):
+    if len(set(keys[:2])) < 2 or any(ws.settings.firm(key).pipeline is None for key in keys[:2]):
         raise ConfigError(f"funnel: firms {keys}; expected two firms of the workspace that have a pipeline")
     return keys[0], keys[1]
 
