@@ -484,6 +484,10 @@ def test_a_budget_is_the_measured_return_to_scale():
         return_on(0, effects)
 
 
+def test_a_known_cost_is_taken_off_both_ends():
+    assert Estimate(3, 1, 6).less(2).times(10) == Estimate(10, -10, 40)
+
+
 def test_independent_estimates_add_up_in_squares():
     total = added([Estimate(3, 0, 6), Estimate(5, 1, 9)])
     assert (total.value, total.low, total.high) == (8, 3, 13)

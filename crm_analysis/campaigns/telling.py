@@ -27,8 +27,8 @@ def finding(effects: Effects) -> tuple[str, dict[str, Any]]:
     key : "none" (no campaign), "open" (none is over), "no_control" (none has a control group), "not_known"
         (no profit or no cost), "paid", "lost" or "unclear": what all measured campaigns did together;
         "one_paid", "one_lost", "one_unclear" where only one was measured.
-    values : n, n_measured, n_paid, n_lost (beyond chance though several were tested), n_unclear, n_alone
-        (paid or lost only if taken alone), n_open, n_no_control, n_pulled, n_window_only; paid, lost, pulled,
+    values : n, days (after the window), n_measured, n_paid, n_lost (beyond chance though several were
+        tested), n_unclear, n_alone (paid or lost only if taken alone), n_open, n_no_control, n_pulled, n_window_only; paid, lost, pulled,
         window_only, measured (names, joined); alone ("paid_unclear" and the like: which of the three occur);
         cost, after_cost, low, high of the measured ones together.
     """
@@ -43,6 +43,7 @@ def finding(effects: Effects) -> tuple[str, dict[str, Any]]:
     counts = {f"n_{name}": len(names) for name, names in named.items()}
     counts |= {
         "n": len(effects),
+        "days": effects.after_days,
         "n_unclear": len(measured) - counts["n_paid"] - counts["n_lost"],
         "n_alone": sum(effect.verdict.endswith("taken alone") for effect in measured),
         "n_open": sum(effect.status == "window open" for effect in effects),
