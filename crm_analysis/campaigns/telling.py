@@ -28,8 +28,9 @@ def finding(effects: Effects) -> tuple[str, dict[str, Any]]:
         (no profit or no cost), "paid", "lost" or "unclear": what all measured campaigns did together;
         "one_paid", "one_lost", "one_unclear" where only one was measured.
     values : n, days (after the window), n_measured, n_paid, n_lost (beyond chance though several were
-        tested), n_unclear, n_alone (paid or lost only if taken alone), n_open, n_no_control, n_pulled, n_window_only; paid, lost, pulled,
-        window_only, measured (names, joined); alone ("paid_unclear" and the like: which of the three occur);
+        tested), n_unclear, n_alone (paid or lost only if taken alone), n_open, n_no_control, n_pulled,
+        n_window_only; paid, lost, pulled, window_only, measured (names, joined); alone ("paid_unclear" and
+        the like: which of the three occur);
         cost, after_cost, low, high of the measured ones together.
     """
     measured = [effect for effect in effects if not math.isnan(effect.profit_after_cost.low)]
