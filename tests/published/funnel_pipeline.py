@@ -1,6 +1,5 @@
 """Deals that move back and velocity: worked examples of the formulas, and a textbook's chain."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
