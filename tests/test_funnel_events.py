@@ -152,7 +152,7 @@ def random_log(seed, n=60, *, names="AAABBCCDXY") -> pd.DataFrame:
     generator = np.random.default_rng(seed)
     sizes = generator.integers(1, 12, n)
     size = sizes.sum()
-    at = START + pd.to_timedelta(generator.integers(0, 40, size), unit="s")
+    at = START + pd.to_timedelta(generator.integers(0, 15, size), unit="s")
     return pd.DataFrame(
         {
             "entity_id": np.repeat([f"u{k}" for k in range(n)], sizes),
@@ -217,11 +217,17 @@ def test_long_logs_are_counted_in_parts(monkeypatch):
     pd.testing.assert_frame_equal(whole.members, parts.members.sort_index(), check_categorical=False)
 
 
+def test_twins_are_repeats_in_both_engines():
+    for engine in ("memory", "expression"):
+        counts = count(log_of(["A1 B2 B2 C3", "A1 A1 B2 C3"]), order="no repeats", engine=engine)
+        assert counts.counts == [2, 2, 1, 0]
+
+
 def test_counts_without_members():
     log = random_log(6)
-    whole = count(log, window="10 seconds")
+    whole = count(log, order="nothing between")
     for table in (log, ibis.duckdb.connect().create_table("log", log)):
-        alone = count(table, window="10 seconds", keep_members=False)
+        alone = count(table, order="nothing between", keep_members=False)
         pd.testing.assert_frame_equal(alone.table, whole.table)
         with pytest.raises(ConfigError, match="without ids"):
             alone.who("A")
@@ -296,6 +302,13 @@ def test_attempts_follow_one_another():
     assert attempts.rules["count"] == "attempts"
     at = sorted((attempts.members["at_0"] - START).dt.total_seconds())
     assert at == [0, 6, 20, 40]
+
+
+def test_an_attempt_is_over_with_its_last_event_or_after_its_window():
+    """The event that completes one starts no other; at the end of the window it is not over yet."""
+    assert count(log_of(["A0 B1 A2 B3 A4"]), steps=["A", "B", "A"], count="attempts").counts == [2, 1, 1]
+    attempts = count(log_of(["A0 A10 A11"]), steps=["A", "B"], window="10 seconds", count="attempts")
+    assert sorted((attempts.members["at_0"] - START).dt.total_seconds()) == [0, 11]
 
 
 def test_young_entries_are_not_yet_known():
@@ -379,6 +392,19 @@ def test_times_of_what_was_tried_afterwards_do_not_count():
     assert times.loc["B", ["n", "mean", "median", "p50"]].tolist() == [1, 3600, 3600, 3600]
     since_first = step_times(count(log_of(["A0 B10 B20 C25"]), steps=["A", "B", "C"]), since="first step")
     assert since_first["mean"].tolist() == [10, 25]
+
+
+def test_a_step_left_out_is_no_step_before():
+    counts = count(log_of(["A0 C5", "A0 B2 C3"]), steps=["A", "B", "C"], optional=["B"])
+    assert step_times(counts).loc["C", ["n", "shortest", "longest"]].tolist() == [2, 1, 5]
+
+
+def test_windows_of_all_steps_say_when_an_attempt_is_over():
+    log = log_of(["A0 B5", "A86400 B86405"])
+    rules = {"steps": ["A", "B"], "observed_until": "2024-01-02"}
+    assert count(log, step_windows=["1 day"], **rules).counts == [1, 1]
+    assert count(log, step_windows=["1 day"], window="9 days", **rules).counts == [1, 1]
+    assert count(log, step_windows=["9 days"], **rules).counts == [0, 0]
 
 
 def test_times_of_steps_nobody_made_are_missing():

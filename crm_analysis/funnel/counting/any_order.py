@@ -35,8 +35,7 @@ def find_any_order(
 def _next(events: EventArrays, rules: Rules, k: int, entries: np.ndarray) -> np.ndarray:
     """Event of step k at or after each entry, within its window."""
     rows = rows_of_step(events, rules, k)
-    starts = events.moment_starts()[entries]
-    place = np.searchsorted(rows, starts)
+    place = np.searchsorted(rows, entries)
     inside = place < len(rows)
     found = rows[np.where(inside, place, 0)] if len(rows) else np.full(len(entries), NONE)
     inside &= (found != NONE) & (events.entity[found] == events.entity[entries])
