@@ -429,6 +429,8 @@ def test_costs_are_the_contacts_own_the_campaigns_or_given():
     assert measured(own, orders, **options)["spring"].cost == 150
     assert measured(own, orders, cost_per_contact=4)["spring"].cost == 200
     assert measured(own, orders, cost_per_contact={"spring": 6})["spring"].cost == 300
+    both = measured(contacts, orders, **(options | {"campaigns": dates.assign(fixed_cost=70.0)}))["spring"]
+    assert both.cost == pytest.approx(320)
     unknown = measured(contacts, orders, cost_per_contact=None)["spring"]
     assert math.isnan(unknown.cost)
     assert unknown.verdict == "cannot be told"

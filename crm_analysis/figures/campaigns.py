@@ -138,10 +138,9 @@ def plot_uplift_curve(curve: pd.DataFrame, *, measure: str = "qini", ax: Axes | 
 
 
 def plain(name: object) -> str:
-    """Name as it is written, cut where it is long: a dollar sign in it begins no formula."""
+    """Name as it is written, cut where it is long."""
     words = str(name)
-    words = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
-    return words.replace("$", r"\$")
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 
 def _drawn_for(table: pd.DataFrame, ax: Axes | None) -> Axes:
