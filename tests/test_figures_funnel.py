@@ -31,6 +31,13 @@ def style():
     plt.close("all")
 
 
+def test_a_dollar_sign_in_a_name_begins_no_formula():
+    ax = plt.subplots()[1]
+    ax.set_title("A$^{-1}$ & $$")
+    ax.get_figure().canvas.draw()
+    assert not ax.title.get_parse_math()
+
+
 def texts(ax):
     return [text.get_text().strip() for text in ax.texts]
 
