@@ -249,3 +249,9 @@ def test_areas_agree_with_those_of_the_field():
     assert curve["qini"].tolist() == [0, 1, 1, 1, 0]
     assert curve["uplift"].tolist() == [0, 1, 2, 1.5, 0]
     assert uplift_quality(y, t, s)["value"]["qini_area"] == pytest.approx(3 / 16)
+
+
+def test_equal_scores_count_at_once_in_an_uplift_curve():
+    curve = uplift_curve([1, 0, 0, 1], [1, 0, 1, 0], [2.0, 2, 1, 1])
+    assert curve["n"].tolist() == [0, 2, 4]
+    assert curve["qini"].tolist() == [0, 1, 0]
