@@ -254,7 +254,9 @@ def test_impossible_counts_are_refused(given, error, message):
 
 def test_misspelt_arguments_are_refused():
     pipeline = pipeline_of(entries_of(DEALS))
-    with pytest.raises(ConfigError, match=r"skipped 'any'; expected one of \['imputed', 'as recorded', 'strict'\]"):
+    with pytest.raises(
+        ConfigError, match=r"skipped 'any'; expected one of \['imputed', 'as recorded', 'strict'\]"
+    ):
         count_stages(pipeline, skipped="any")
     with pytest.raises(ConfigError, match="length '60'"):
         count_stages(pipeline, window="60")
