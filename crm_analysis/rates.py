@@ -149,7 +149,7 @@ def p_greater(
             "and a prior above 0"
         )
     a, b = (prior[0] + k_a, prior[1] + n_a - k_a), (prior[0] + k_b, prior[1] + n_b - k_b)
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = np.polynomial.legendre.leggauss(60)
     # Over quantiles of a, in pieces where b's distribution function rises from 0 to 1.
     inside = _special().betaincinv(*b, np.array([1e-12, 1e-6, 0.01, 0.5, 0.99, 1 - 1e-6, 1 - 1e-12]))
     cuts = np.unique(np.concatenate([[0.0], _special().betainc(*a, inside), [1.0]]))
