@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from counted import counted
 from pipelines import pipeline_of
 
 import crm_analysis as crm
@@ -88,6 +89,20 @@ def test_no_gap():
 )
 def test_about_the_same_is_said_where_the_interval_is_narrow(a, b, delta, key):
     assert finding(compare(a, b, per="1000 entrants"), delta=delta)[0] == key
+
+
+def test_firms_of_few_unlike_owners_are_not_known_to_be_about_the_same():
+    """The same wins of as many leads, once of owners who are alike and once of owners who are not."""
+    keys, needed = [], []
+    for won in ([200] * 8, [100, 300] * 4):
+        furthest = np.concatenate([(np.arange(1000) < k).astype(int) for k in won])
+        owner = np.repeat([f"O{i}" for i in range(8)], 1000)
+        firm = counted(furthest, stages=("Lead", "Won"), owner=owner)
+        key, values = finding(compare(firm, firm, per="1000 entrants"))
+        keys.append(key)
+        needed.append(values["n_needed"])
+    assert keys == ["about_the_same", "no_gap"]
+    assert needed[1] > 5 * needed[0]
 
 
 def test_with_more_leads_for_the_money_firms_are_not_about_the_same():

@@ -88,7 +88,9 @@ def _share_won(gap: Gap) -> dict[str, float]:
     """Shares won of both firms, from first stage to wins, and their difference with its interval."""
     first, last = gap.stages.iloc[0], gap.stages.iloc[-1]
     (n_a, n_b), (k_a, k_b) = (first["n_a"], first["n_b"]), (last["k_a"], last["k_b"])
-    low, high = newcombe(k_a, n_a, k_b=k_b, n_b=n_b, level=gap.level)
+    # Opportunities of one owner resemble each other: so many say no more than so many fewer would.
+    fewer = _as_many_fewer(gap)
+    low, high = newcombe(k_a / fewer, n_a / fewer, k_b=k_b / fewer, n_b=n_b / fewer, level=gap.level)
     won_a, won_b = float(k_a / n_a), float(k_b / n_b)
     return {
         "won_a": won_a,
@@ -97,6 +99,10 @@ def _share_won(gap: Gap) -> dict[str, float]:
         "difference_low": low,
         "difference_high": high,
     }
+
+
+def _as_many_fewer(gap: Gap) -> float:
+    return max(gap.design_effect, 1.0)
 
 
 def _about_the_same(gap: Gap, won: dict[str, float], delta: float) -> bool:
@@ -108,10 +114,10 @@ def _about_the_same(gap: Gap, won: dict[str, float], delta: float) -> bool:
 
 
 def _needed(gap: Gap, won: dict[str, float], delta: float) -> dict[str, float | str]:
-    """Opportunities a firm that would show the smallest difference worth seeing."""
+    """Opportunities a firm, owners in proportion, that would show the smallest difference worth seeing."""
     rate = (won["won_a"] + won["won_b"]) / 2
     targets = [delta, abs(won["difference"])] if won["difference"] else [delta]
-    enough = [(t, _to_see(rate, t, gap.level)) for t in targets]
+    enough = [(t, _as_many_fewer(gap) * _to_see(rate, t, gap.level)) for t in targets]
     more = [pair for pair in enough if pair[1] > min(gap.n_entrants)]
     target, n_needed = (more or enough)[0]
     points = {"delta_points": 100 * delta, "target_points": 100 * target}
