@@ -455,6 +455,30 @@ def test_pipelines_are_the_same(engine, files, shape):
             assert others.window_days == mine.window_days
 
 
+@pytest.mark.parametrize("order", ["ordered", "strictly later", "no repeats", "nothing between", "any order"])
+def test_counts_of_events_are_the_same(engine, files, order):
+    """Expressions there, arrays here; steps are moves between stages, with ties, attributes and a window."""
+    columns = {"entity_id": "id", "event": "stage", "occurred_at": "entered_at", "owner": "owner"}
+    logs = [
+        t.rename(columns).mutate(occurred_at=lambda t: t.occurred_at.cast("timestamp(6)"))
+        for t in both(files, engine, "deals")
+    ]
+    rules = {"steps": ["Lead", "Qualified", "Proposal", "Won"], "window": "90 days", "order": order}
+    variants = [{}, {"observed_until": "2025-06-30"}]
+    if order == "ordered":
+        lost = {"exclude": {"Negotiation": ("Qualified", "Won")}}
+        variants += [lost, lost | {"exclusion": "chain ends"}, {"optional": ["Qualified"]}]
+        variants += [{"reentry": "first entry", "step_windows": {"Won": "20 days"}}]
+    for options in variants:
+        ours, theirs = (
+            crm.funnel.count_events(log, **rules, **options, by="owner", attribution="last known")
+            for log in logs
+        )
+        same_frames(theirs.table, ours.table)
+        same_frames(theirs.members.drop(columns="owner"), ours.members.drop(columns="owner"))
+        assert theirs.groups("owner").equals(ours.groups("owner"))
+
+
 def test_service_spend_and_profit_are_the_same(engine, files):
     columns = {name: name for name in ("customer_id", "occurred_at", "kind", "quantity")}
     served = [read_service(t, columns=columns).kept for t in both(files, engine, "service")]

@@ -127,7 +127,7 @@ def _latest(
     if not len(chains.rows[earlier]):
         none = np.full(len(rows), NONE)
         return none, none
-    place = np.searchsorted(chains.rows[earlier], bound) - 1
+    place = _latest_before(chains.rows[earlier], bound, len(events))
     found = place >= 0
     place[~found] = 0
     entry, before = chains.entry[earlier][place], chains.rows[earlier][place]
@@ -140,6 +140,17 @@ def _latest(
     if (gap := rules.gaps[k]) is not None:
         found &= now - events.time[before] <= gap
     return np.where(found, entry, NONE), np.where(found, before, NONE)
+
+
+def _latest_before(rows: np.ndarray, bound: np.ndarray, n_events: int) -> np.ndarray:
+    """Place of the last of `rows` (ascending) before each bound; -1 where there is none."""
+    if len(rows) * 8 < n_events:
+        return np.searchsorted(rows, bound) - 1
+    # Where rows are dense, counting them up is faster than searching.
+    n_before = np.zeros(n_events + 1, dtype=np.int32)
+    n_before[rows + 1] = 1
+    np.cumsum(n_before, out=n_before)
+    return n_before[bound] - 1
 
 
 def _interrupted(

@@ -110,7 +110,7 @@ def _frame(
     with_ids: bool,
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {"furthest": found.furthest}
-    for k in range(len(rules.steps)):
+    for k in range(len(rules.steps)) if with_ids or rules.optional else (0,):
         rows = found.rows[:, k]
         columns[f"at_{k}"] = np.where(rows == NONE, NO_TIME, events.time[rows]).view("datetime64[us]")
     for name in attributes:

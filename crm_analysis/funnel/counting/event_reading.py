@@ -96,15 +96,13 @@ def read_parts(
     if isinstance(rows, pd.DataFrame):
         yield _from_frame(rows, rules, entity, attributes)
         return
-    chosen = _select(rows, rules, entity, attributes)
-    hashed = not (with_ids or chosen.who.type().is_integer())
-    if hashed:
-        chosen = chosen.mutate(who=hash_of(chosen.who))
+    who = rows[entity]
+    hashed = not (with_ids or who.type().is_integer())
     n_rows = int(rows.count().to_pyarrow().as_py())
     n_parts = max(-(-n_rows // LARGE), 1)
-    part = hash_of(chosen.who) % n_parts
-    for k in range(n_parts):
-        some = chosen if n_parts == 1 else chosen.filter(part == k)
+    for part in range(n_parts):
+        kept = None if n_parts == 1 else hash_of(who) % n_parts == part
+        some = _select(rows, rules, hash_of(who) if hashed else who, attributes, kept)
         yield _columns(some.to_pyarrow(), attributes, hashed=hashed)
 
 
@@ -145,16 +143,18 @@ def _from_frame(rows: pd.DataFrame, rules: Rules, entity: str, attributes: Seque
     return EventColumns(pd.Index(ids), who, time, code[kept], values)
 
 
-def _select(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> ir.Table:
-    """Rows that matter, events as their code."""
+def _select(
+    rows: ir.Table, rules: Rules, who: ir.Value, attributes: Sequence[str], kept: Any = None
+) -> ir.Table:
+    """Rows that matter, events as their code; one query, so that DuckDB reads what it keeps and no more."""
     code = rows.event.cases(*((name, 1 + k) for k, name in enumerate(rules.names)), else_=OTHER)
-    chosen = rows.select(
-        who=rows[entity],
+    tests = [*([] if rules.reads_all else [code != OTHER]), *([] if kept is None else [kept])]
+    return (rows.filter(tests) if tests else rows).select(
+        who=who,
         time=rows.occurred_at.cast("timestamp(6)"),
         code=code.cast("int16"),
         **{name: rows[name].cast("string") for name in attributes},
     )
-    return chosen if rules.reads_all else chosen.filter(chosen.code != OTHER)
 
 
 def _columns(found: pa.Table, attributes: Sequence[str], *, hashed: bool) -> EventColumns:

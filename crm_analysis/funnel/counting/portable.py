@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dtypes
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -46,9 +47,7 @@ def count_in_engine(
 
 def _events(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]) -> ir.Table:
     """Columns name, at (microseconds), is_0, is_1, ..., is_other, excluded_0, ..., and attributes as text."""
-    moment = rows.occurred_at.cast("timestamp(6)")
-    seconds = moment.truncate("s").epoch_seconds().cast("int64")
-    at = seconds * 1_000_000 + moment.microsecond().cast("int64") % 1_000_000
+    at = _microseconds(rows.occurred_at)
     names = rules.names
     tests = {f"is_{k}": rows.event.isin(step) for k, step in enumerate(rules.steps)}
     tests |= {f"excluded_{i}": rows.event == name for i, (name, _, _) in enumerate(rules.excluded)}
@@ -58,6 +57,20 @@ def _events(rows: ir.Table, rules: Rules, entity: str, attributes: Sequence[str]
     if rules.excluded:
         events = _without_ties(events, rules)
     return events if rules.reads_all else events.filter(~events.is_other)
+
+
+@ibis.udf.scalar.builtin(signature=((dtypes.Timestamp(timezone="UTC"),), dtypes.int64))
+def unix_micros(moment: Any) -> Any:
+    """Spark's; Ibis takes no fractions of a second there."""
+
+
+def _microseconds(moment: ir.TimestampValue) -> Any:
+    """Microseconds since 1970; connections run in UTC."""
+    if moment.get_backend().name == "pyspark":
+        return unix_micros(moment.cast("timestamp('UTC')"))
+    moment = moment.cast("timestamp(6)")
+    seconds = moment.truncate("s").epoch_seconds().cast("int64")
+    return seconds * 1_000_000 + moment.microsecond().cast("int64") % 1_000_000
 
 
 def _without_ties(events: ir.Table, rules: Rules) -> ir.Table:
