@@ -31,6 +31,8 @@ amount = {{ quantity = "Quantity", unit_price = "UnitPrice" }}
 order_id = "InvoiceNo"
 [value]
 margin = 0.3
+[report]
+pages = ["management_summary", "rfm_segmentation", "customer_value"]
 """
 
 

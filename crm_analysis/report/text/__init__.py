@@ -50,7 +50,7 @@ class Catalogue:
         ReportError
             There is no such sentence, or one of its fields was not given.
         """
-        sentences = {**self.content.get("sentences", {}), **self.content.get(page, {})}
+        sentences = self.sentences(page)
         template = sentences.get(key)
         if not isinstance(template, str):
             known = sorted(name for name, text in sentences.items() if isinstance(text, str))
@@ -58,6 +58,10 @@ class Catalogue:
                 f"{self.language}.toml: no sentence {key!r} under [{page}]; it has {known}. Write it there"
             )
         return fill(template, values, where=f"{self.language}.toml [{page}] {key}")
+
+    def sentences(self, page: str) -> Tables:
+        """Everything that a page may say: its own before what several pages say."""
+        return {**self.content.get("sentences", {}), **self.content.get(page, {})}
 
     def of_page(self, page: str, kind: str, name: str) -> str | None:
         """Text of `kind` (captions, alts, labels, cells) called `name`, if the page has one."""
